@@ -1,0 +1,19 @@
+# The language, the warnings and the sanitizers of all native code.
+add_library(mainspring_options INTERFACE)
+target_compile_features(mainspring_options INTERFACE cxx_std_20)
+# pybind11's types are hidden, so whatever holds one has to be as well; -Wshadow would warn in its headers.
+target_compile_options(mainspring_options INTERFACE -Wall -Wextra -fvisibility=hidden)
+
+if(MAINSPRING_WERROR)
+  target_compile_options(mainspring_options INTERFACE -Werror)
+endif()
+
+if(MAINSPRING_SANITIZE)
+  set(flags -fsanitize=${MAINSPRING_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  target_compile_options(mainspring_options INTERFACE ${flags})
+  target_link_options(mainspring_options INTERFACE ${flags})
+endif()
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()

@@ -1,0 +1,17 @@
+"""An asyncio event loop in C++ on libuv.
+
+Switch to it with one line::
+
+    mainspring.run(main())
+
+or with ``asyncio.Runner(loop_factory=mainspring.new_event_loop)``, or with none: ``mainspring run script.py``.
+"""
+
+from importlib.metadata import version as _version
+
+from mainspring._loop import Loop, new_event_loop
+from mainspring._policy import EventLoopPolicy, install
+from mainspring._runner import run
+
+__version__ = _version("mainspring")
+__all__ = ["EventLoopPolicy", "Loop", "install", "new_event_loop", "run"]

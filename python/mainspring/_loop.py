@@ -1,0 +1,96 @@
+"""The event loop: the native half and ``asyncio.BaseEventLoop`` in one class."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from asyncio import base_events, events
+from asyncio.log import logger
+from typing import Any
+
+from mainspring import _core, _describe
+from mainspring._serving import ServingMethods
+from mainspring._signals import SignalMethods
+from mainspring._sockets import SocketMethods
+
+
+class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
+    ServingMethods, SignalMethods, SocketMethods, _core.Loop, asyncio.BaseEventLoop
+):
+    """An asyncio event loop on libuv.
+
+    Everything that ``asyncio.SelectorEventLoop`` does, as it does it (asyncio documentation, "Event Loop Methods").
+    Make one with :func:`mainspring.new_event_loop`; like every asyncio loop it belongs to one thread, and only
+    ``call_soon_threadsafe`` may be called from others.
+    """
+
+    def __init__(self) -> None:
+        _core.Loop.__init__(self)
+        asyncio.BaseEventLoop.__init__(self)
+        self._signal_handlers: dict[int, Any] = {}
+        self._acceptors: dict[int, Any] = {}
+
+    def run_forever(self) -> None:
+        """Run until ``stop()`` is called.
+
+        Raises RuntimeError when the loop is closed, or when it or another loop runs in this thread.
+        """
+        self._run_forever_setup()
+        try:
+            self._run(threading.current_thread() is threading.main_thread())
+        finally:
+            self._run_forever_cleanup()
+
+    if not hasattr(asyncio.BaseEventLoop, "_run_forever_setup"):  # before Python 3.13
+
+        def _run_forever_setup(self) -> None:
+            self._check_closed()
+            self._check_running()
+            self._set_coroutine_origin_tracking(self._debug)
+            self._old_agen_hooks = sys.get_asyncgen_hooks()
+            self._thread_id = threading.get_ident()
+            sys.set_asyncgen_hooks(
+                firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
+            )
+            events._set_running_loop(self)
+
+        def _run_forever_cleanup(self) -> None:
+            self._stopping = False
+            self._thread_id = None
+            events._set_running_loop(None)
+            self._set_coroutine_origin_tracking(False)
+            sys.set_asyncgen_hooks(*self._old_agen_hooks)
+
+    def close(self) -> None:
+        """Release everything the loop holds. Scheduled callbacks are dropped. RuntimeError while it runs."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        asyncio.BaseEventLoop.close(self)
+        self._remove_all_signal_handlers()
+        self._acceptors.clear()
+        self._close()
+
+    def _report_callback_error(self, handle: Any, error: BaseException) -> None:
+        source = _describe.callback_source(handle._callback, handle._args, self._debug)
+        context = {"message": f"Exception in callback {source}", "exception": error, "handle": handle}
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    def _report_slow(self, what: Any, seconds: float) -> None:
+        text = base_events._format_handle(what) if isinstance(what, events.Handle) else repr(what)
+        logger.warning("Executing %s took %.3f seconds", text, seconds)
+
+    def _log_debug(self, message: str, *args: Any) -> None:
+        logger.debug(message, *args)
+
+    def _log_warning(self, message: str) -> None:
+        logger.warning(message)
+
+
+def new_event_loop() -> Loop:
+    """A new event loop, for ``asyncio.Runner(loop_factory=mainspring.new_event_loop)`` and the like."""
+    return Loop()

@@ -1,0 +1,166 @@
+"""Servers and connections: what runs once per listening socket or outgoing connection.
+
+``create_server``, ``create_connection`` and their relatives are inherited from ``asyncio.BaseEventLoop``; these are the
+hooks that they call. Accepting and the transports are native.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import socket
+from asyncio import base_events, constants, sslproto, trsock
+from collections.abc import Callable
+from typing import Any
+
+
+class ServingMethods:
+    """The hooks of ``asyncio.BaseEventLoop`` for stream sockets."""
+
+    _acceptors: dict[int, Any]
+
+    def _make_socket_transport(
+        self: Any,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Transport:
+        base_events._set_nodelay(sock)
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            extra = {"sockname": sock.getsockname(), "peername": _peername(sock), **(extra or {})}
+        return self._open_socket_transport(sock, protocol, waiter, extra, server, context)
+
+    def _make_ssl_transport(
+        self: Any,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: Any,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Transport:
+        tls = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server, context=context)
+        return tls._app_transport
+
+    def _start_serving(
+        self: Any,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        context: contextvars.Context | None = None,
+    ) -> None:
+        tls = None
+        if sslcontext is not None:
+            tls = {
+                "sslcontext": sslcontext,
+                "ssl_handshake_timeout": ssl_handshake_timeout,
+                "ssl_shutdown_timeout": ssl_shutdown_timeout,
+            }
+        self._acceptors[sock.fileno()] = self._accept_on(
+            sock, protocol_factory, server, tls, backlog, context
+        )
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        acceptor = self._acceptors.pop(sock.fileno(), None)
+        if acceptor is not None:
+            acceptor.stop()
+        sock.close()
+
+    def _report_accept_error(self: Any, acceptor: Any, error: OSError, sock: socket.socket) -> None:
+        """Descriptors or memory have run out; the acceptor has stopped watching and goes on in a while."""
+        self.call_exception_handler(
+            {
+                "message": "socket.accept() out of system resource",
+                "exception": error,
+                "socket": trsock.TransportSocket(sock),
+            }
+        )
+        self.call_later(constants.ACCEPT_RETRY_DELAY, acceptor.resume)
+
+    def _accept_in_python(
+        self: Any,
+        fd: int,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        listener: socket.socket,
+        server: Any,
+        tls: dict[str, Any] | None,
+        context: contextvars.Context,
+    ) -> None:
+        """Take over an accepted descriptor that needs more than a plain TCP transport."""
+        connection = socket.socket(listener.family, listener.type, listener.proto, fileno=fd)
+        coro = self._serve_accepted(connection, protocol_factory, server, tls, context)
+        self.create_task(coro, context=context)
+
+    async def _serve_accepted(
+        self: Any,
+        connection: socket.socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        server: Any,
+        tls: dict[str, Any] | None,
+        context: contextvars.Context,
+    ) -> None:
+        details: dict[str, Any] = {}
+        try:
+            connection.setblocking(False)
+            details["protocol"] = protocol = protocol_factory()
+            waiter = self.create_future()
+            if tls is not None:
+                transport = self._make_ssl_transport(
+                    connection, protocol, waiter=waiter, server_side=True, server=server, context=context, **tls
+                )
+            else:
+                transport = self._make_socket_transport(connection, protocol, waiter, server=server, context=context)
+            details["transport"] = transport
+            try:
+                await waiter
+            except BaseException:
+                transport.close()
+                # The exception would keep the protocol alive through the future.
+                waiter = None
+                raise
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if "transport" not in details:
+                connection.close()
+            if self._debug:
+                message = "Error on transport creation for incoming connection"
+                self.call_exception_handler({"message": message, "exception": error, **details})
+
+    def _make_socket(self, family: int, fd: int) -> socket.socket:
+        """The Python socket of a native transport, made when the program asks for it."""
+        return socket.socket(family or -1, socket.SOCK_STREAM, -1 if not family else 0, fileno=fd)
+
+    def _wrap_socket(self, sock: socket.socket) -> trsock.TransportSocket:
+        return trsock.TransportSocket(sock)
+
+
+def _peername(sock: socket.socket) -> Any:
+    try:
+        return sock.getpeername()
+    except OSError:
+        return None

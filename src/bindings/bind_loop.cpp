@@ -1,0 +1,404 @@
+// Loop as Python sees it: a pybind11 class whose methods are native slots.
+#include <cstddef>
+#include <vector>
+
+#include "bindings/bindings.hpp"
+#include "bindings/guard.hpp"
+#include "loop/clock.hpp"
+#include "loop/loop.hpp"
+
+namespace py = pybind11;
+
+namespace mainspring {
+
+namespace {
+
+// Finds `context=` among the keywords of a scheduling method; any other keyword is a TypeError.
+bool parse_context(const char* method, Names& names, Arguments values, PyObject* keywords, PyObject** context) {
+  *context = nullptr;
+  if (!keywords) return true;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keywords); ++i) {
+    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
+    if (keyword != names.context && PyUnicode_Compare(keyword, names.context) != 0) {
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", method, keyword);
+      return false;
+    }
+    if (values[i] != Py_None) *context = values[i];
+  }
+  return true;
+}
+
+bool missing(const char* method, const char* what) {
+  PyErr_Format(PyExc_TypeError, "%s() missing required positional argument: %s", method, what);
+  return false;
+}
+
+PyObject* call_soon(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  PyObject* context;
+  if (count < 1 && !missing("call_soon", "'callback'")) return nullptr;
+  if (!parse_context("call_soon", loop->names(), args + count, keywords, &context)) return nullptr;
+  if (!loop->check_open()) return nullptr;
+  if (loop->debug && !loop->check_debug(args[0], "call_soon", true)) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->call_soon(args[0], args + 1, count - 1, context));
+}
+
+PyObject* call_soon_threadsafe(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  PyObject* context;
+  if (count < 1 && !missing("call_soon_threadsafe", "'callback'")) return nullptr;
+  if (!parse_context("call_soon_threadsafe", loop->names(), args + count, keywords, &context)) return nullptr;
+  if (!loop->check_open()) return nullptr;
+  if (loop->debug && !loop->check_debug(args[0], "call_soon_threadsafe", false)) return nullptr;
+  Handle* handle = loop->call_soon(args[0], args + 1, count - 1, context);
+  if (handle) loop->wake_if_waiting();
+  return reinterpret_cast<PyObject*>(handle);
+}
+
+PyObject* schedule_at(Loop* loop, double when, const char* method, Arguments args, Py_ssize_t count,
+                      PyObject* keywords) {
+  PyObject* context;
+  if (!parse_context(method, loop->names(), args + count, keywords, &context)) return nullptr;
+  if (!loop->check_open()) return nullptr;
+  if (loop->debug && !loop->check_debug(args[1], method, true)) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->call_at(when, args[1], args + 2, count - 2, context));
+}
+
+PyObject* call_later(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  if (count < 2 && !missing("call_later", count < 1 ? "'delay' and 'callback'" : "'callback'")) return nullptr;
+  if (args[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "delay must not be None");
+    return nullptr;
+  }
+  const double delay = PyFloat_AsDouble(args[0]);
+  if (delay == -1.0 && PyErr_Occurred()) return nullptr;
+  return schedule_at(loop, seconds(monotonic_ns()) + delay, "call_later", args, count, keywords);
+}
+
+PyObject* call_at(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  if (count < 2 && !missing("call_at", count < 1 ? "'when' and 'callback'" : "'callback'")) return nullptr;
+  if (args[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "when cannot be None");
+    return nullptr;
+  }
+  const double when = PyFloat_AsDouble(args[0]);
+  if (when == -1.0 && PyErr_Occurred()) return nullptr;
+  return schedule_at(loop, when, "call_at", args, count, keywords);
+}
+
+PyObject* get_time(PyObject*, PyObject*) { return PyFloat_FromDouble(seconds(monotonic_ns())); }
+
+PyObject* create_future(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  ModuleState& state = loop->state();
+  PyObject* type = PyDict_GetItemString(state.asyncio_futures, "Future");
+  if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.futures has no Future");
+  PyObject* arguments[] = {nullptr, self};
+  return PyObject_Vectorcall(type, arguments + 1, 0 | PY_VECTORCALL_ARGUMENTS_OFFSET, state.future_keywords);
+}
+
+// create_task(coro, *, name=None, context=None, eager_start=None): asyncio.Task(coro, loop=self, **keywords). With a
+// task factory it is BaseEventLoop's own method, whose calling convention differs between Python versions.
+PyObject* create_task(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  ModuleState& state = loop->state();
+  const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
+  if (loop->task_factory && loop->task_factory != Py_None) {
+    std::vector<PyObject*> all{self};
+    all.insert(all.end(), args, args + count + keyword_count);
+    return PyObject_Vectorcall(state.base_create_task, all.data(), static_cast<size_t>(count) + 1, keywords);
+  }
+  if (!check_count("create_task", count, 1, 1) || !loop->check_open()) return nullptr;
+  PyObject* type = PyDict_GetItemString(state.asyncio_tasks, "Task");
+  if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.tasks has no Task");
+  constexpr Py_ssize_t kMostKeywords = 6;
+  if (keyword_count > kMostKeywords) return PyErr_Format(PyExc_TypeError, "create_task() takes fewer keyword arguments");
+  PyObject* values[3 + kMostKeywords] = {nullptr, args[0]};
+  for (Py_ssize_t i = 0; i < keyword_count; ++i) values[2 + i] = args[count + i];
+  values[2 + keyword_count] = self;
+  if (keyword_count == 0) {
+    return PyObject_Vectorcall(type, values + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, state.future_keywords);
+  }
+  const Ref all = Ref::steal(PyTuple_New(keyword_count + 1));
+  if (!all) return nullptr;
+  for (Py_ssize_t i = 0; i < keyword_count; ++i) {
+    PyTuple_SET_ITEM(all.get(), i, Py_NewRef(PyTuple_GET_ITEM(keywords, i)));
+  }
+  PyTuple_SET_ITEM(all.get(), keyword_count, Py_NewRef(loop->names().loop));
+  return PyObject_Vectorcall(type, values + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, all.get());
+}
+
+PyObject* stop(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  loop->stop();
+  return none();
+}
+
+PyObject* is_running(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  return PyBool_FromLong(loop->thread_id && loop->thread_id != Py_None);
+}
+
+PyObject* is_closed(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  return loop ? PyBool_FromLong(loop->closed) : nullptr;
+}
+
+PyObject* get_debug_flag(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  return loop ? PyBool_FromLong(loop->debug) : nullptr;
+}
+
+PyObject* check_closed(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  return loop && loop->check_open() ? none() : nullptr;
+}
+
+PyObject* run(PyObject* self, PyObject* handles_signals) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  return guarded([&] { return loop->run(handles_signals == Py_True) ? none() : nullptr; });
+}
+
+PyObject* close_core(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  loop->close();
+  return none();
+}
+
+PyObject* open_signal_pipe(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  return guarded([&]() -> PyObject* {
+    loop->open_signal_pipe();
+    return PyLong_FromLong(loop->signal_pipe().write_end());
+  });
+}
+
+// _make_handle(callback, *args): a Handle that is not scheduled yet.
+PyObject* make_handle(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  if (!loop || (count < 1 && !missing("_make_handle", "'callback'"))) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->make_handle(args[0], args + 1, count - 1, nullptr));
+}
+
+// _add_callback(handle): schedules a Handle once more, unless it has been cancelled.
+PyObject* add_callback(PyObject* self, PyObject* handle) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  if (Py_TYPE(handle) != loop->state().handle_type) {
+    return PyErr_Format(PyExc_TypeError, "a Handle of mainspring is required, not %R", Py_TYPE(handle));
+  }
+  auto* native = reinterpret_cast<Handle*>(handle);
+  if (native->cancelled) return none();
+  Py_INCREF(handle);
+  if (!loop->push(native)) return nullptr;
+  loop->wake_if_waiting();
+  return none();
+}
+
+// The descriptor of an int or of anything with fileno(), as selectors accepts them.
+int descriptor_of(PyObject* file) {
+  const Ref number =
+      PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
+  long fd = -1;
+  if (number) fd = PyLong_AsLong(number.get());
+  if (!number || PyErr_Occurred()) {
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError)) {
+      return -1;
+    }
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "Invalid file object: %R", file);
+    return -1;
+  }
+  if (fd < 0 || fd > INT_MAX) {
+    PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
+    return -1;
+  }
+  return static_cast<int>(fd);
+}
+
+// A descriptor that belongs to an open transport is not the program's to watch.
+bool check_no_transport(Loop* loop, int fd, PyObject* file) {
+  PyObject* transport = loop->transport_of(fd);
+  if (!transport) return true;
+  const Ref closing = Ref::steal(PyObject_CallMethod(transport, "is_closing", nullptr));
+  if (!closing) return false;
+  if (closing.get() == Py_True) return true;
+  PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", file, transport);
+  return false;
+}
+
+// `checked`: the public method, which refuses the descriptors of transports and returns nothing.
+template <WatchedDescriptors::Direction direction, bool checked>
+PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  const char* name = direction == WatchedDescriptors::kReader ? "add_reader" : "add_writer";
+  if (!loop || (count < 2 && !missing(name, count < 1 ? "'fd' and 'callback'" : "'callback'"))) return nullptr;
+  const int fd = descriptor_of(args[0]);
+  if (fd < 0 || (checked && !check_no_transport(loop, fd, args[0])) || !loop->check_open()) return nullptr;
+  Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop->make_handle(args[1], args + 2, count - 2, nullptr)));
+  if (!handle) return nullptr;
+  return guarded([&]() -> PyObject* {
+    loop->descriptors().add(fd, direction, reinterpret_cast<Handle*>(Py_NewRef(handle.get())));
+    return checked ? none() : handle.release();
+  });
+}
+
+template <WatchedDescriptors::Direction direction, bool checked>
+PyObject* remove_descriptor(PyObject* self, PyObject* file) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  const int fd = descriptor_of(file);
+  if (fd < 0 || (checked && !check_no_transport(loop, fd, file))) return nullptr;
+  return PyBool_FromLong(!loop->closed && loop->descriptors().remove(fd, direction));
+}
+
+PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  const int fd = descriptor_of(file);
+  return fd >= 0 && check_no_transport(loop, fd, file) ? none() : nullptr;
+}
+
+PyMethodDef loop_methods[] = {
+    keyword_method("call_soon", call_soon,
+                   "call_soon(callback, *args, context=None): runs the callback in the next turn; returns a Handle."),
+    keyword_method("call_soon_threadsafe", call_soon_threadsafe,
+                   "call_soon() for other threads and signal handlers: also wakes the loop."),
+    keyword_method("call_later", call_later,
+                   "call_later(delay, callback, *args, context=None): runs the callback after `delay` seconds, never "
+                   "earlier; returns a TimerHandle."),
+    keyword_method("call_at", call_at,
+                   "call_at(when, callback, *args, context=None): runs the callback when time() has reached `when`."),
+    bare_method("time", get_time, "The loop's clock, time.monotonic(), in seconds."),
+    bare_method("create_future", create_future, "A new asyncio.Future attached to this loop."),
+    keyword_method("create_task", create_task,
+                   "create_task(coro, *, name=None, context=None, **keywords): schedules a coroutine as an "
+                   "asyncio.Task, or what the task factory makes of it."),
+    bare_method("stop", stop, "Ends run_forever() after the current turn."),
+    bare_method("is_running", is_running, "Whether the loop is running."),
+    bare_method("is_closed", is_closed, "Whether the loop has been closed."),
+    bare_method("get_debug", get_debug_flag, "Whether the loop is in debug mode."),
+    bare_method("_check_closed", check_closed, nullptr),
+    method("add_reader", (add_descriptor<WatchedDescriptors::kReader, true>),
+           "add_reader(fd, callback, *args): runs the callback whenever the descriptor can be read."),
+    method("add_writer", (add_descriptor<WatchedDescriptors::kWriter, true>),
+           "add_writer(fd, callback, *args): runs the callback whenever the descriptor can be written."),
+    single_method("remove_reader", (remove_descriptor<WatchedDescriptors::kReader, true>),
+                  "Stops watching for reading; whether it was watched."),
+    single_method("remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, true>),
+                  "Stops watching for writing; whether it was watched."),
+    method("_add_reader", (add_descriptor<WatchedDescriptors::kReader, false>), nullptr),
+    method("_add_writer", (add_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
+    single_method("_remove_reader", (remove_descriptor<WatchedDescriptors::kReader, false>), nullptr),
+    single_method("_remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
+    single_method("_ensure_fd_no_transport", ensure_fd_no_transport, nullptr),
+    single_method("_run", run, nullptr),
+    bare_method("_close", close_core, nullptr),
+    bare_method("_open_signal_pipe", open_signal_pipe, nullptr),
+    method("_make_handle", make_handle, nullptr),
+    single_method("_add_callback", add_callback, nullptr),
+};
+
+// What BaseEventLoop's Python code reads and writes, kept where native code reads it.
+template <bool Loop::* field>
+PyObject* get_flag(PyObject* self, void*) {
+  Loop* loop = Loop::from(self);
+  return loop ? PyBool_FromLong(loop->*field) : nullptr;
+}
+
+template <bool Loop::* field>
+int set_flag(PyObject* self, PyObject* value, void*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return -1;
+  const int truth = value ? PyObject_IsTrue(value) : 0;
+  if (truth < 0) return -1;
+  loop->*field = truth;
+  return 0;
+}
+
+template <PyObject* Loop::* field>
+PyObject* get_object(PyObject* self, void*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  return Py_NewRef(loop->*field ? loop->*field : Py_None);
+}
+
+template <PyObject* Loop::* field>
+int set_object(PyObject* self, PyObject* value, void*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return -1;
+  Py_XSETREF(loop->*field, Py_XNewRef(value));
+  return 0;
+}
+
+PyGetSetDef loop_attributes[] = {
+    {"_debug", get_flag<&Loop::debug>, set_flag<&Loop::debug>, nullptr, nullptr},
+    {"_closed", get_flag<&Loop::closed>, set_flag<&Loop::closed>, nullptr, nullptr},
+    {"_stopping", get_flag<&Loop::stopping>, set_flag<&Loop::stopping>, nullptr, nullptr},
+    {"_thread_id", get_object<&Loop::thread_id>, set_object<&Loop::thread_id>, nullptr, nullptr},
+    {"_task_factory", get_object<&Loop::task_factory>, set_object<&Loop::task_factory>, nullptr, nullptr},
+    {"_current_handle", get_object<&Loop::current_handle>, set_object<&Loop::current_handle>, nullptr, nullptr},
+    {},
+};
+
+std::vector<PyMethodDef>& all_loop_methods() {
+  static std::vector<PyMethodDef> methods = [] {
+    std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
+    for (const PyMethodDef* row = stream_methods_of_loop; row->ml_name; ++row) all.push_back(*row);
+    all.push_back({});
+    return all;
+  }();
+  return methods;
+}
+
+Loop* loop_or_null(PyObject* self) {
+  return static_cast<Loop*>(reinterpret_cast<py::detail::instance*>(self)->simple_value_holder[0]);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Loop* loop = loop_or_null(self);
+  return loop ? loop->traverse(visit, arg) : 0;
+}
+
+int clear(PyObject* self) {
+  if (Loop* loop = loop_or_null(self)) loop->clear();
+  return 0;
+}
+
+void set_up_type(PyHeapTypeObject* heap_type) {
+  PyTypeObject* type = &heap_type->ht_type;
+  type->tp_flags |= Py_TPFLAGS_HAVE_GC;
+  type->tp_traverse = traverse;
+  type->tp_clear = clear;
+  type->tp_methods = all_loop_methods().data();
+  type->tp_getset = loop_attributes;
+}
+
+}  // namespace
+
+void bind_loop(py::module_& module, ModuleState& state) {
+  py::class_<Loop>(module, "Loop", py::custom_type_setup(set_up_type),
+                   "The native half of mainspring.Loop: scheduling, timers, descriptors and stream transports.")
+      .def("__init__", [&state](py::detail::value_and_holder& self) {
+        auto* loop = new Loop(state);
+        self.value_ptr() = loop;
+        loop->set_self(reinterpret_cast<PyObject*>(self.inst));
+      }, py::detail::is_new_style_constructor());
+}
+
+}  // namespace mainspring

@@ -1,0 +1,52 @@
+// The extension module mainspring._core.
+#include <pybind11/pybind11.h>
+
+#include "bindings/bindings.hpp"
+#include "loop/module_state.hpp"
+
+namespace py = pybind11;
+
+namespace mainspring {
+
+PyTypeObject* make_type(py::module_& module, PyType_Spec& spec, PyObject* bases) {
+  auto* type = reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module.ptr(), &spec, bases));
+  if (!type) throw py::error_already_set();
+  if (PyModule_AddType(module.ptr(), type) < 0) throw py::error_already_set();
+  return type;
+}
+
+namespace {
+
+PyObject* keep(py::object object) { return object.release().ptr(); }
+
+void set_up_state(py::module_& module, ModuleState& state) {
+  state.module = module.ptr();
+  state.main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
+  if (!state.names.intern()) throw py::error_already_set();
+  const auto events = py::module_::import("asyncio.events");
+  const auto base_events = py::module_::import("asyncio.base_events");
+  state.asyncio_handle = keep(events.attr("Handle"));
+  state.asyncio_timer_handle = keep(events.attr("TimerHandle"));
+  state.asyncio_tasks = keep(py::module_::import("asyncio.tasks").attr("__dict__"));
+  state.asyncio_futures = keep(py::module_::import("asyncio.futures").attr("__dict__"));
+  state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
+  state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
+  state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));
+  // Server._attach() has taken the transport since Python 3.13.
+  const py::object attach = base_events.attr("Server").attr("_attach");
+  state.attach_takes_transport = attach.attr("__code__").attr("co_argcount").cast<int>() == 2;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The native part of mainspring.";
+  // The state lives as long as the process: objects of the module may be finalized after the module.
+  auto* state = new ModuleState();
+  set_up_state(module, *state);
+  bind_handles(module, *state);
+  bind_streams(module, *state);
+  bind_loop(module, *state);
+}
+
+}  // namespace mainspring

@@ -1,0 +1,83 @@
+// Handle and TimerHandle: a callback waiting to run (asyncio documentation, "Callback Handles").
+//
+// Made by the million, so: plain C structs behind types made with PyType_FromModuleAndSpec, recycled through a freelist
+// of their Loop, up to three arguments inline, with one slot in front of them that vectorcall may use as scratch.
+//
+// A Handle belongs to whoever holds a reference: the ready queue or the timer wheel until it has run or was cancelled,
+// and the program if it kept the result of call_soon. It keeps its Loop alive. The collector does not track a Handle
+// that only the loop holds: the loop's tp_traverse visits through those. One that outlives its run is tracked then; a
+// TimerHandle, which programs usually keep, is tracked from the start.
+#pragma once
+
+#include <cstdint>
+
+#include "loop/timer_wheel.hpp"
+#include "python/native.hpp"
+
+namespace mainspring {
+
+class Loop;
+
+struct Handle {
+  static constexpr int kInlineArguments = 3;
+
+  PyObject_HEAD
+  Loop* loop;
+  PyObject* loop_object;
+  PyObject* weak_references;
+  PyObject* callback;          // nullptr once cancelled
+  PyObject* context;
+  PyObject* source_traceback;  // debug mode: a list; else nullptr
+  PyObject* saved_repr;        // debug mode: what repr() was when it was cancelled
+  PyObject* overflow;          // a tuple of all arguments when there are more than three
+  uint8_t argument_count;      // of the inline ones
+  bool cancelled;
+  bool running;
+  bool tracked;
+  bool is_timer;
+  PyObject* slots[1 + kInlineArguments];
+
+  static PyObject* get_context(PyObject* self, PyObject*);
+  static PyObject* cancel(PyObject* self, PyObject*);
+  static PyObject* get_cancelled(PyObject* self, PyObject*);
+  static PyObject* run(PyObject* self, PyObject*);
+  static PyObject* repr(PyObject* self);
+  static void dealloc(PyObject* self);
+  static int traverse(PyObject* self, visitproc visit, void* argument);
+  static int clear(PyObject* self);
+
+  // What the Handle refers to, for the collector.
+  int visit_references(visitproc visit, void* argument);
+
+  // The arguments as a new tuple; None once cancelled.
+  PyObject* arguments() const;
+
+  // Drops the callback and its arguments.
+  void drop_callback();
+
+  // From here on the collector tracks it.
+  void track();
+};
+
+struct TimerHandle;
+
+// The wheel's node of a TimerHandle, which knows whose it is.
+struct TimerEntry : TimerNode {
+  TimerHandle* handle = nullptr;
+
+  static TimerHandle* handle_of(TimerNode* node) { return static_cast<TimerEntry*>(node)->handle; }
+};
+
+struct TimerHandle : Handle {
+  double when;  // seconds of loop.time(), as the program gave it
+  TimerEntry node;
+
+  static PyObject* get_when(PyObject* self, PyObject*);
+  static PyObject* compare(PyObject* self, PyObject* other, int operation);
+  static Py_hash_t hash(PyObject* self);
+};
+
+// Frees a Handle for good instead of recycling it: for the Loop, when it empties its freelists.
+void free_handle(Handle* handle);
+
+}  // namespace mainspring

@@ -1,0 +1,34 @@
+// What transports and acceptors have in common for the Loop: a Python object that libuv's events reach.
+//
+// A plain struct, because it follows PyObject_HEAD in the objects that embed it. The Loop keeps each held one on a
+// list and holds one reference to its `object`; the object itself decides when (Loop::hold, Loop::release).
+#pragma once
+
+#include "python/ref.hpp"
+#include "uv/poller.hpp"
+
+namespace mainspring {
+
+struct IoObject;
+
+// The behaviour of a kind of I/O object; one constant table for each kind.
+struct IoKind {
+  // A step that was deferred to the ready queue. -1 with an exception set only for what leaves the loop.
+  int (*run_step)(IoObject* io);
+  // Sends what was written during the turn. As above.
+  int (*flush)(IoObject* io);
+  // The loop closes: let go of the Poller. Nothing may be called back.
+  void (*loop_closes)(IoObject* io);
+};
+
+struct IoObject {
+  PyObject* object;
+  const IoKind* kind;
+  uv::Poller* poller;
+  IoObject* previous;
+  IoObject* next;
+  bool held;
+  bool flush_pending;
+};
+
+}  // namespace mainspring

@@ -1,0 +1,198 @@
+// Loop: the native half of mainspring.Loop. What runs per callback or per event is here; the other half is
+// asyncio.BaseEventLoop, through Python's multiple inheritance.
+//
+// One turn of the loop (run_once) is asyncio's:
+//
+//   1. Poll: wait when nothing is ready, otherwise only look (see PollPolicy for when looking may be skipped).
+//   2. Append what arrived, then the timers that are due, to the ready queue.
+//   3. Run what the queue held at that moment; what callbacks schedule runs in the next turn.
+//   4. Send what transports wrote during the turn.
+//
+// Everything here is touched with the GIL held, and only by the thread that runs the loop, but for
+// call_soon_threadsafe, which only appends to the ready queue and wakes the loop when it waits.
+//
+// Ownership: the ready queue, the timer wheel, the watched descriptors and the list of unflushed transports each hold
+// strong references; `active_` lists the I/O objects that are registered with libuv and holds one on each of them.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/handle.hpp"
+#include "loop/io_object.hpp"
+#include "loop/module_state.hpp"
+#include "loop/poll_policy.hpp"
+#include "loop/ready_queue.hpp"
+#include "loop/signal_pipe.hpp"
+#include "loop/timer_wheel.hpp"
+#include "loop/watched_descriptor.hpp"
+#include "uv/event_loop.hpp"
+
+namespace mainspring {
+
+class Loop {
+ public:
+  explicit Loop(ModuleState& state);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  // The Loop inside a Python instance; nullptr with RuntimeError set when its __init__ was never called.
+  static Loop* from(PyObject* self);
+
+  ModuleState& state() { return state_; }
+  Names& names() { return state_.names; }
+  uv::EventLoop& uv() { return *uv_; }
+
+  // The Python object that this Loop is part of (borrowed: it owns this).
+  PyObject* self() { return self_; }
+  void set_self(PyObject* self) { self_ = self; }
+
+  // --- running -----------------------------------------------------------------------------------------------------
+
+  // Turns until stop() was called. False with an exception set when one left the loop. `handles_signals` says that
+  // this is the thread in which Python runs signal handlers.
+  bool run(bool handles_signals);
+  void stop() { stopping = true; }
+
+  // Releases everything: descriptors, Handles, timers. Nothing is called back. Idempotent.
+  void close();
+
+  bool in_turn() const { return in_turn_; }
+
+  // --- scheduling --------------------------------------------------------------------------------------------------
+
+  // A new Handle, not scheduled. `context` may be nullptr: a copy of the current one.
+  Handle* make_handle(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+
+  // A new Handle at the end of the ready queue; returns a new reference, nullptr with an exception set.
+  Handle* call_soon(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+  TimerHandle* call_at(double when, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+
+  // Appends a Handle or an I/O object's deferred step; takes over one reference.
+  bool push(Handle* stolen);
+  bool push_step(IoObject* io);
+
+  // Runs a Handle in its context. -1 with an exception set only for what leaves the loop.
+  int run_handle(Handle* handle);
+
+  // The same in debug mode: the Handle is the current one, and its duration is looked at.
+  int run_debug(Handle* handle);
+
+  // Debug mode: logs what ran since `started` (monotonic_ns) if that was slow_callback_duration or more.
+  int report_slow(PyObject* what, int64_t started);
+
+  void remove_timer(TimerHandle* handle);
+
+  // Wakes the loop if it waits. With the GIL.
+  void wake_if_waiting();
+
+  // False with RuntimeError("Event loop is closed").
+  bool check_open();
+  // Debug mode's checks of a scheduling call. False with an exception set.
+  bool check_debug(PyObject* callback, const char* method, bool check_thread);
+  // Debug mode: the stack of the program, to be kept by what it schedules. nullptr without an exception outside debug.
+  PyObject* source_traceback();
+
+  // Freelists of Handles.
+  Handle* take_free(bool timer);
+  bool give_free(Handle* handle);
+
+  // --- contexts ----------------------------------------------------------------------------------------------------
+
+  // Makes `context` current until another one is asked for or the turn ends. False with an exception set.
+  bool enter_context(PyObject* context);
+  void leave_context();
+
+  // --- input and output --------------------------------------------------------------------------------------------
+
+  WatchedDescriptors& descriptors() { return descriptors_; }
+  SignalPipe& signal_pipe() { return signal_pipe_; }
+
+  // Makes the pipe that signals are written to; throws std::system_error.
+  void open_signal_pipe();
+
+  // Registers an I/O object: it stays alive until release(). Both are idempotent.
+  void hold(IoObject* io);
+  void release(IoObject* io);
+
+  // Remembers that `io` has output to send when the turn's callbacks have run.
+  void flush_later(IoObject* io);
+
+  // Descriptors that a transport owns, so that add_reader can refuse them.
+  void set_transport(int fd, PyObject* transport);
+  PyObject* transport_of(int fd) const;
+
+  // Polls soon: a program that wrote or registered something expects an answer.
+  void expect_events() { policy_.expect_events(); }
+
+  // One page-aligned buffer for all reads; its contents are copied out before anything else can read.
+  char* read_buffer() { return read_buffer_.get(); }
+  static constexpr size_t kReadBufferSize = 256 * 1024;
+
+  // Hands an exception that is set to the exception handler with a message and, where given, the transport and the
+  // protocol. -1 when it must leave the loop (or the handler raised such an exception).
+  int report(const char* message, PyObject* transport, PyObject* protocol);
+  int report(const char* message, PyObject* exception, PyObject* transport, PyObject* protocol);
+
+  // --- the collector -----------------------------------------------------------------------------------------------
+
+  int traverse(visitproc visit, void* argument);
+  void clear();
+
+  // Fields that Python code of BaseEventLoop reads and writes by these names (with a leading underscore).
+  bool debug = false;
+  bool closed = false;
+  bool stopping = false;
+  PyObject* thread_id = nullptr;
+  PyObject* task_factory = nullptr;
+  PyObject* current_handle = nullptr;
+
+ private:
+  struct AlignedFree {
+    void operator()(char* memory) const { free(memory); }
+  };
+
+  enum Kind : unsigned { kHandle, kArrival, kStep };
+
+  Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+  bool run_once();
+  bool wait(int64_t deadline, int64_t now);
+  void look();
+  void take_arrivals();
+  bool serve(ReadyItem item);
+  int serve_arrival(uv::Poller* poller);
+  int report_callback_error(Handle* handle);
+  int serve_signals();
+  bool flush();
+  void drop(ReadyItem item);
+  void drop_everything();
+  int visit_handle(Handle* handle, visitproc visit, void* argument);
+
+  ModuleState& state_;
+  Ref module_;
+  PyObject* self_ = nullptr;
+  std::unique_ptr<uv::EventLoop> uv_;
+  ReadyQueue ready_;
+  TimerWheel timers_;
+  PollPolicy policy_;
+  SignalPipe signal_pipe_;
+  WatchedDescriptors descriptors_;
+  std::vector<PyObject*> transports_;
+  std::vector<IoObject*> unflushed_;
+  IoObject* active_ = nullptr;
+  std::unique_ptr<char, AlignedFree> read_buffer_;
+  PyObject* entered_context_ = nullptr;
+  int64_t unflushed_since_ = 0;
+  bool waiting_ = false;
+  bool woken_ = false;
+  bool in_turn_ = false;
+  bool handles_signals_ = false;
+
+  static constexpr size_t kFreeHandles = 1024;
+  std::vector<Handle*> free_handles_;
+  std::vector<Handle*> free_timer_handles_;
+};
+
+}  // namespace mainspring

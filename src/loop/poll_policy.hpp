@@ -1,0 +1,44 @@
+// When a busy loop looks for events.
+//
+// The default loop polls in every turn, which costs a system call a turn. This loop does so as well while anything
+// comes from outside, and for kEagerTurns turns after the last event or the last own output, so that short chains of
+// `await asyncio.sleep(0)` see their I/O as they do on the default loop. After that it skips polls for at most
+// kSkippedTurns turns and kSkippedTime, then looks once. So an event waits at most kSkippedTime longer than one turn,
+// however long the chain.
+#pragma once
+
+#include <cstdint>
+
+namespace mainspring {
+
+class PollPolicy {
+ public:
+  static constexpr int kEagerTurns = 16;
+  static constexpr int kSkippedTurns = 64;
+  static constexpr int64_t kSkippedTime = 50'000;  // ns
+
+  bool eager() const { return quiet_turns_ < kEagerTurns; }
+
+  // Whether a turn with callbacks ready polls. `now` is read only when it matters.
+  template <typename Clock>
+  bool should_poll(Clock now) {
+    if (eager()) return true;
+    if (++skipped_ >= kSkippedTurns) return true;
+    return now() - last_poll_ >= kSkippedTime;
+  }
+
+  void polled(bool found, int64_t now) {
+    quiet_turns_ = found ? 0 : quiet_turns_ + (quiet_turns_ < kEagerTurns);
+    skipped_ = 0;
+    last_poll_ = now;
+  }
+
+  void expect_events() { quiet_turns_ = 0; }
+
+ private:
+  int quiet_turns_ = 0;
+  int skipped_ = 0;
+  int64_t last_poll_ = 0;
+};
+
+}  // namespace mainspring

@@ -1,0 +1,57 @@
+#include "python/ref.hpp"
+
+#include "loop/signal_pipe.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "uv/failure.hpp"
+
+namespace mainspring {
+
+void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve) {
+  if (is_open()) return;
+  int ends[2];
+  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) uv::fail_with_errno("pipe2");
+  try {
+    poller_ = uv::Poller::open(loop, ends[0], owner, serve);
+  } catch (...) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+    throw;
+  }
+  read_end_ = ends[0];
+  write_end_ = ends[1];
+  poller_->watch(uv::Poller::kReadable);
+}
+
+void SignalPipe::close() {
+  if (!is_open()) return;
+  poller_->close();
+  poller_ = nullptr;
+  ::close(read_end_);
+  ::close(write_end_);
+  read_end_ = write_end_ = -1;
+}
+
+size_t SignalPipe::read(unsigned char* numbers, size_t size) {
+  const ssize_t count = ::read(read_end_, numbers, size);
+  return count > 0 ? static_cast<size_t>(count) : 0;
+}
+
+void SignalPipe::forward(const unsigned char* numbers, size_t count) {
+  if (foreign_ < 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(foreign_, numbers, count);
+}
+
+void SignalPipe::begin_wait() {
+  const int previous = PySignal_SetWakeupFd(write_end_);
+  foreign_ = previous == write_end_ ? -1 : previous;
+  own_ = previous == write_end_;
+}
+
+void SignalPipe::end_wait() {
+  if (!own_) PySignal_SetWakeupFd(foreign_);
+}
+
+}  // namespace mainspring

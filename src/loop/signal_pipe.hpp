@@ -1,0 +1,46 @@
+// How a signal ends the loop's wait: Python's C handler writes the signal's number into this pipe.
+//
+// While the loop waits in the thread that runs signal handlers, the pipe is the process's wakeup descriptor (Python
+// documentation, signal.set_wakeup_fd); for the rest of the time the program's own setting is in place. What arrives
+// for a descriptor that the program had set is passed on to it.
+#pragma once
+
+#include <cstddef>
+
+#include "uv/poller.hpp"
+
+namespace mainspring {
+
+class SignalPipe {
+ public:
+  SignalPipe() = default;
+  SignalPipe(const SignalPipe&) = delete;
+  SignalPipe& operator=(const SignalPipe&) = delete;
+  ~SignalPipe() { close(); }
+
+  // Makes the pipe and watches it; does nothing when that is done. Throws std::system_error.
+  void open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve);
+  void close();
+
+  bool is_open() const { return poller_ != nullptr; }
+  int write_end() const { return write_end_; }
+
+  // Reads what has arrived; the number of bytes, 0 when there are none.
+  size_t read(unsigned char* numbers, size_t size);
+
+  // Passes what was read on to the descriptor that the program had set, if any.
+  void forward(const unsigned char* numbers, size_t count);
+
+  // Between the two calls the pipe is the wakeup descriptor. With the GIL.
+  void begin_wait();
+  void end_wait();
+
+ private:
+  uv::Poller* poller_ = nullptr;
+  int read_end_ = -1;
+  int write_end_ = -1;
+  int foreign_ = -1;  // what the program had set when the last wait began
+  bool own_ = false;  // the program (add_signal_handler) had set this pipe itself
+};
+
+}  // namespace mainspring

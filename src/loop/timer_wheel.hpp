@@ -1,0 +1,262 @@
+// The timers of a loop: a hierarchical wheel in front of a small heap. Knows neither Python nor libuv.
+//
+// A timer is an embedded TimerNode; the wheel links it and never owns it. Deadlines are nanoseconds of CLOCK_MONOTONIC.
+//
+//   - A deadline in a later tick (2^20 ns, about a millisecond) waits in the slot of its tick: eight levels of 64
+//     slots, each level 64 times as coarse as the one below. Inserting and removing are a few pointer writes.
+//   - A deadline within the current tick, or before, is in `due_`, a binary heap ordered by deadline and, among equal
+//     deadlines, by order of insertion. Timers leave the wheel only through it, so they fire in exact order.
+//
+// Removing a timer leaves nothing behind: a million cancelled timers hold no memory.
+//
+// An entry's level is the highest 6-bit digit in which its tick differs from the current one. All entries of a level
+// are therefore due before all entries of the next, and the earliest is in the first occupied slot of the lowest
+// occupied level.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace mainspring {
+
+struct TimerNode {
+  TimerNode* previous = nullptr;
+  TimerNode* next = nullptr;
+  int64_t deadline = 0;
+  uint64_t sequence = 0;
+  size_t heap_index = 0;
+  int8_t level = kIdle;
+  uint8_t slot = 0;
+
+  static constexpr int8_t kIdle = -2;
+  static constexpr int8_t kDue = -1;
+
+  bool scheduled() const { return level != kIdle; }
+};
+
+class TimerWheel {
+ public:
+  static constexpr int64_t kNever = INT64_MAX;
+
+  TimerWheel() = default;
+  TimerWheel(const TimerWheel&) = delete;
+  TimerWheel& operator=(const TimerWheel&) = delete;
+
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+
+  // The caller keeps the node alive until it is removed or popped.
+  void insert(TimerNode* node, int64_t deadline) {
+    node->deadline = deadline;
+    node->sequence = next_sequence_++;
+    ++size_;
+    place(node);
+  }
+
+  void remove(TimerNode* node) {
+    --size_;
+    if (node->level == TimerNode::kDue) {
+      remove_from_heap(node->heap_index);
+    } else {
+      unlink(node);
+    }
+    node->level = TimerNode::kIdle;
+  }
+
+  // The earliest moment at which a timer may be due, kNever without timers. Exact when that timer's slot holds few
+  // others; otherwise the start of its slot.
+  int64_t next_deadline() const {
+    if (!due_.empty()) return due_.front()->deadline;
+    if (occupied_levels_ == 0) return kNever;
+    const int level = std::countr_zero(occupied_levels_);
+    const int slot = std::countr_zero(levels_[level].occupied);
+    int64_t earliest = kNever;
+    int looked_at = 0;
+    for (const TimerNode* node = levels_[level].slots[slot]; node; node = node->next) {
+      if (++looked_at > kFewTimers) return static_cast<int64_t>(slot_start(level, slot) << kTickBits);
+      if (node->deadline < earliest) earliest = node->deadline;
+    }
+    return earliest;
+  }
+
+  // Takes out the earliest timer whose deadline is at or before `now`; nullptr when there is none left.
+  TimerNode* pop_due(int64_t now) {
+    advance(tick_of(now));
+    if (due_.empty() || due_.front()->deadline > now) return nullptr;
+    TimerNode* node = due_.front();
+    remove(node);
+    return node;
+  }
+
+  // Takes out any timer, nullptr when empty: for closing.
+  TimerNode* pop_any() {
+    TimerNode* node = nullptr;
+    visit([&](TimerNode* candidate) {
+      node = candidate;
+      return 1;
+    });
+    if (node) remove(node);
+    return node;
+  }
+
+  // Calls `visitor` with each timer until it returns a value other than 0, and returns that.
+  template <typename Visitor>
+  int visit(Visitor visitor) const {
+    for (TimerNode* node : due_) {
+      if (int result = visitor(node)) return result;
+    }
+    for (uint32_t levels = occupied_levels_; levels; levels &= levels - 1) {
+      const Level& level = levels_[std::countr_zero(levels)];
+      for (uint64_t slots = level.occupied; slots; slots &= slots - 1) {
+        for (TimerNode* node = level.slots[std::countr_zero(slots)]; node; node = node->next) {
+          if (int result = visitor(node)) return result;
+        }
+      }
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr int kTickBits = 20;
+  static constexpr int kDigitBits = 6;
+  static constexpr int kSlots = 1 << kDigitBits;
+  static constexpr int kLevels = 8;
+  static constexpr int kFewTimers = 16;
+  static constexpr size_t kKeptCapacity = 1024;
+
+  struct Level {
+    uint64_t occupied = 0;
+    std::array<TimerNode*, kSlots> slots{};
+  };
+
+  static uint64_t tick_of(int64_t deadline) {
+    return deadline <= 0 ? 0 : static_cast<uint64_t>(deadline) >> kTickBits;
+  }
+
+  uint64_t slot_start(int level, int slot) const {
+    const int shift = level * kDigitBits;
+    const uint64_t above = tick_ >> (shift + kDigitBits) << (shift + kDigitBits);
+    return above | (static_cast<uint64_t>(slot) << shift);
+  }
+
+  void place(TimerNode* node) {
+    const uint64_t tick = tick_of(node->deadline);
+    if (tick <= tick_) {
+      add_to_heap(node);
+      return;
+    }
+    const int level = (63 - std::countl_zero(tick ^ tick_)) / kDigitBits;
+    const int slot = static_cast<int>(tick >> (level * kDigitBits)) & (kSlots - 1);
+    Level& row = levels_[level];
+    TimerNode*& head = row.slots[slot];
+    node->level = static_cast<int8_t>(level);
+    node->slot = static_cast<uint8_t>(slot);
+    node->previous = nullptr;
+    node->next = head;
+    if (head) head->previous = node;
+    head = node;
+    row.occupied |= uint64_t{1} << slot;
+    occupied_levels_ |= 1u << level;
+  }
+
+  void unlink(TimerNode* node) {
+    Level& row = levels_[node->level];
+    if (node->previous) {
+      node->previous->next = node->next;
+    } else {
+      row.slots[node->slot] = node->next;
+      if (!node->next) mark_empty(node->level, node->slot);
+    }
+    if (node->next) node->next->previous = node->previous;
+  }
+
+  void mark_empty(int level, int slot) {
+    Level& row = levels_[level];
+    row.occupied &= ~(uint64_t{1} << slot);
+    if (row.occupied == 0) occupied_levels_ &= ~(1u << level);
+  }
+
+  // Moves the present to `tick`; what becomes due goes to the heap, what comes nearer to a finer level.
+  void advance(uint64_t tick) {
+    while (occupied_levels_) {
+      const int level = std::countr_zero(occupied_levels_);
+      const int slot = std::countr_zero(levels_[level].occupied);
+      const uint64_t start = slot_start(level, slot);
+      if (start > tick) break;
+      tick_ = start;
+      TimerNode* node = std::exchange(levels_[level].slots[slot], nullptr);
+      mark_empty(level, slot);
+      while (node) {
+        TimerNode* next = node->next;
+        place(node);
+        node = next;
+      }
+    }
+    if (tick > tick_) tick_ = tick;
+  }
+
+  static bool before(const TimerNode* a, const TimerNode* b) {
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->sequence < b->sequence;
+  }
+
+  void set(size_t index, TimerNode* node) {
+    due_[index] = node;
+    node->heap_index = index;
+  }
+
+  void add_to_heap(TimerNode* node) {
+    node->level = TimerNode::kDue;
+    due_.push_back(node);
+    sift_up(due_.size() - 1, node);
+  }
+
+  void sift_up(size_t index, TimerNode* node) {
+    while (index > 0) {
+      const size_t parent = (index - 1) / 2;
+      if (!before(node, due_[parent])) break;
+      set(index, due_[parent]);
+      index = parent;
+    }
+    set(index, node);
+  }
+
+  void sift_down(size_t index, TimerNode* node) {
+    const size_t count = due_.size();
+    for (;;) {
+      size_t child = 2 * index + 1;
+      if (child >= count) break;
+      if (child + 1 < count && before(due_[child + 1], due_[child])) ++child;
+      if (!before(due_[child], node)) break;
+      set(index, due_[child]);
+      index = child;
+    }
+    set(index, node);
+  }
+
+  void remove_from_heap(size_t index) {
+    TimerNode* last = due_.back();
+    due_.pop_back();
+    if (index < due_.size()) {
+      if (index > 0 && before(last, due_[(index - 1) / 2])) {
+        sift_up(index, last);
+      } else {
+        sift_down(index, last);
+      }
+    } else if (due_.empty() && due_.capacity() > kKeptCapacity) {
+      due_.shrink_to_fit();
+    }
+  }
+
+  std::array<Level, kLevels> levels_{};
+  uint32_t occupied_levels_ = 0;
+  uint64_t tick_ = 0;
+  uint64_t next_sequence_ = 0;
+  size_t size_ = 0;
+  std::vector<TimerNode*> due_;
+};
+
+}  // namespace mainspring

@@ -1,0 +1,113 @@
+#include "loop/watched_descriptor.hpp"
+
+#include <fcntl.h>
+
+#include "loop/loop.hpp"
+
+namespace mainspring {
+
+namespace {
+
+void cancel_and_drop(Handle* handle) {
+  if (!handle) return;
+  Ref cancelled = Ref::steal(reinterpret_cast<PyObject*>(handle));
+  Ref result = Ref::steal(Handle::cancel(cancelled.get(), nullptr));
+  if (!result) PyErr_WriteUnraisable(cancelled.get());
+}
+
+}  // namespace
+
+void WatchedDescriptors::add(int fd, Direction direction, Handle* stolen) {
+  Ref handle = Ref::steal(reinterpret_cast<PyObject*>(stolen));
+  auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) {
+    auto descriptor = std::make_unique<Descriptor>(Descriptor{this, nullptr, {nullptr, nullptr}});
+    descriptor->poller = uv::Poller::open(loop_.uv(), fd, descriptor.get(), serve);
+    found = descriptors_.emplace(fd, std::move(descriptor)).first;
+  }
+  Descriptor& descriptor = *found->second;
+  Handle* replaced = std::exchange(descriptor.handles[direction], reinterpret_cast<Handle*>(handle.release()));
+  watch(descriptor);
+  loop_.expect_events();
+  cancel_and_drop(replaced);
+}
+
+bool WatchedDescriptors::remove(int fd, Direction direction) {
+  const auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) return false;
+  Descriptor& descriptor = *found->second;
+  Handle* handle = std::exchange(descriptor.handles[direction], nullptr);
+  if (descriptor.handles[0] || descriptor.handles[1]) {
+    watch(descriptor);
+  } else {
+    forget(fd);
+  }
+  cancel_and_drop(handle);
+  return handle != nullptr;
+}
+
+void WatchedDescriptors::check_new() {
+  if (new_.empty()) return;
+  const auto unchecked = std::exchange(new_, {});
+  for (const int fd : unchecked) {
+    if (fcntl(fd, F_GETFD) < 0) forget_stale(fd);
+  }
+}
+
+void WatchedDescriptors::forget_stale(int fd) {
+  const auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) return;
+  Handle* handles[2] = {found->second->handles[0], found->second->handles[1]};
+  forget(fd);
+  for (Handle* handle : handles) cancel_and_drop(handle);
+}
+
+void WatchedDescriptors::clear() {
+  auto descriptors = std::exchange(descriptors_, {});
+  new_.clear();
+  for (auto& entry : descriptors) entry.second->poller->close();
+  for (auto& entry : descriptors) {
+    for (Handle* handle : entry.second->handles) Py_XDECREF(reinterpret_cast<PyObject*>(handle));
+  }
+}
+
+void WatchedDescriptors::watch(Descriptor& descriptor) {
+  const int events = (descriptor.handles[kReader] ? uv::Poller::kReadable : 0) |
+                     (descriptor.handles[kWriter] ? uv::Poller::kWritable : 0);
+  if (events == descriptor.poller->interest()) return;
+  descriptor.poller->watch(events);
+  new_.push_back(descriptor.poller->fd());
+}
+
+void WatchedDescriptors::forget(int fd) {
+  const auto found = descriptors_.find(fd);
+  found->second->poller->close();
+  descriptors_.erase(found);
+}
+
+int WatchedDescriptors::serve(void* owner, int events) {
+  auto* descriptor = static_cast<Descriptor*>(owner);
+  WatchedDescriptors* table = descriptor->table;
+  const int fd = descriptor->poller->fd();
+  // The first callback may remove the second, or the descriptor with both.
+  if (events & uv::Poller::kReadable) {
+    if (table->run(fd, kReader) < 0) return -1;
+  }
+  if (events & uv::Poller::kWritable) return table->run(fd, kWriter);
+  return 0;
+}
+
+int WatchedDescriptors::run(int fd, Direction direction) {
+  const auto found = descriptors_.find(fd);
+  if (found == descriptors_.end()) return 0;
+  Handle* handle = found->second->handles[direction];
+  if (!handle) return 0;
+  if (handle->cancelled) {
+    remove(fd, direction);
+    return 0;
+  }
+  const Ref alive = Ref::borrow(reinterpret_cast<PyObject*>(handle));
+  return loop_.debug ? loop_.run_debug(handle) : loop_.run_handle(handle);
+}
+
+}  // namespace mainspring

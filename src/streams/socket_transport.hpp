@@ -1,0 +1,144 @@
+// SocketTransport: asyncio.Transport over a connected stream socket (asyncio documentation, "Transports").
+//
+// The descriptor has one owner at any time: the transport itself (`fd` of an accepted connection), or, once there is a
+// Python socket object for it, that object (`socket`), which the transport closes. A socket that the program passed in
+// is kept open for the transport's life even if the program closes it (as socket.makefile does), so that its number
+// cannot come back as somebody else's connection.
+//
+// The Loop holds a transport from its start until connection_lost, or while it reads or writes.
+//
+// States: open → close() → closing (sends what is queued) → lost (connection_lost is scheduled) → closed (`open_` is
+// false). An error or abort() goes to lost at once.
+//
+// write() queues. The queue is sent when the turn's callbacks have run (Loop::flush), at once when it passes the high
+// water mark or kGatherLimit, or outside of a turn; bytes are kept by reference, everything else is copied.
+#pragma once
+
+#include "loop/io_object.hpp"
+#include "loop/loop.hpp"
+#include "streams/address.hpp"
+#include "streams/write_queue.hpp"
+
+namespace mainspring {
+
+class SocketTransport {
+ public:
+  // What a new transport is made from. All but `loop`, `protocol` and `fd` may be nullptr.
+  struct Origin {
+    Loop* loop;
+    PyObject* protocol;
+    int fd;
+    PyObject* socket = nullptr;  // the descriptor's owner; else the transport is
+    PyObject* waiter = nullptr;
+    PyObject* extra = nullptr;  // a dict
+    PyObject* server = nullptr;
+    PyObject* context = nullptr;
+    const Address* peer = nullptr;
+  };
+
+  // A new reference; nullptr with an exception set, and then the descriptor stays the caller's. Schedules
+  // connection_made.
+  static PyObject* make(const Origin& origin);
+
+  static SocketTransport* from(PyObject* self);
+
+  // The instance layout: `extra` is the slot `_extra` of asyncio.BaseTransport, which must come first.
+  PyObject_HEAD
+  PyObject* extra;
+  PyObject* dict;
+  PyObject* weak_references;
+
+  // --- the Python interface ----------------------------------------------------------------------------------------
+  static PyObject* write(PyObject* self, PyObject* data);
+  static PyObject* writelines(PyObject* self, PyObject* chunks);
+  static PyObject* write_eof(PyObject* self, PyObject*);
+  static PyObject* can_write_eof(PyObject* self, PyObject*);
+  static PyObject* close(PyObject* self, PyObject*);
+  static PyObject* abort(PyObject* self, PyObject*);
+  static PyObject* is_closing(PyObject* self, PyObject*);
+  static PyObject* is_reading(PyObject* self, PyObject*);
+  static PyObject* pause_reading(PyObject* self, PyObject*);
+  static PyObject* resume_reading(PyObject* self, PyObject*);
+  static PyObject* set_protocol(PyObject* self, PyObject* protocol);
+  static PyObject* get_protocol(PyObject* self, PyObject*);
+  static PyObject* get_extra_info(PyObject* self, Arguments args, Py_ssize_t count, PyObject* names);
+  static PyObject* get_write_buffer_size(PyObject* self, PyObject*);
+  static PyObject* get_write_buffer_limits(PyObject* self, PyObject*);
+  static PyObject* set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count, PyObject* names);
+  static PyObject* call_connection_lost(PyObject* self, PyObject* exception);
+  static PyObject* force_close(PyObject* self, PyObject* exception);
+  static PyObject* repr(PyObject* self);
+  static PyObject* get_loop(PyObject* self, void*);
+  static void finalize(PyObject* self);
+  static void dealloc(PyObject* self);
+  static int traverse(PyObject* self, visitproc visit, void* argument);
+  static int clear(PyObject* self);
+
+ private:
+  static const IoKind kKind;
+  static constexpr size_t kGatherLimit = 64 * 1024;
+  static constexpr size_t kHighWater = 64 * 1024;
+  static constexpr int kMostVectors = 1024;
+
+  static int serve(void* owner, int events);
+  static int run_step(IoObject* io);
+  static int flush_step(IoObject* io);
+  static void loop_closes(IoObject* io);
+
+  PyObject* object() { return reinterpret_cast<PyObject*>(this); }
+  Names& names() { return loop_->names(); }
+  bool lost() const { return lost_writes_ > 0; }
+
+  int start();
+  int read();
+  int read_into_protocol();
+  int read_data();
+  int reading_failed(const char* message);
+  int received_eof();
+  bool may_write(const char* method);
+  bool count_lost_write();
+  bool enqueue(PyObject* data);
+  int after_write();
+  int send_queued();
+  int write_ready();
+  int all_sent();
+  int maybe_pause_protocol();
+  int maybe_resume_protocol();
+  int fatal_error(const char* message);
+  int force_close_with(PyObject* exception);
+  int lose(PyObject* exception);
+  void shut_down_writing();
+  bool update_interest();
+  void close_poller();
+  void close_descriptor();
+  PyObject* python_socket();
+  bool use_protocol(PyObject* protocol);
+  size_t flush_threshold() const { return high_water_ < kGatherLimit ? high_water_ : kGatherLimit; }
+
+  IoObject io_;
+  Loop* loop_;
+  PyObject* loop_object_;
+  PyObject* protocol_;
+  PyObject* context_;
+  PyObject* socket_;
+  PyObject* waiter_;
+  PyObject* server_;
+  int fd_;
+  bool open_;  // the descriptor is open and ours
+  bool started_;
+  bool buffered_;
+  bool paused_;
+  bool closing_;
+  bool eof_written_;
+  bool eof_received_;
+  bool protocol_paused_;
+  bool keeps_socket_open_;
+  int lost_writes_;  // not 0 once connection_lost is scheduled; writes since then are only counted
+  size_t high_water_;
+  size_t low_water_;
+  Address own_;
+  Address peer_;
+  WriteQueue<Ref> queue_;
+};
+
+}  // namespace mainspring

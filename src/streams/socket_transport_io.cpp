@@ -1,0 +1,216 @@
+// How a SocketTransport reads and writes.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "loop/clock.hpp"
+#include "python/buffer.hpp"
+#include "streams/socket_transport.hpp"
+
+namespace mainspring {
+
+namespace {
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+}  // namespace
+
+int SocketTransport::serve(void* owner, int events) {
+  auto* transport = static_cast<SocketTransport*>(owner);
+  const Ref alive = Ref::borrow(transport->object());
+  const int64_t started = transport->loop_->debug ? monotonic_ns() : 0;
+  int status = 0;
+  if (events & uv::Poller::kReadable) status = transport->read();
+  if (status == 0 && (events & uv::Poller::kWritable)) status = transport->write_ready();
+  if (status == 0 && transport->loop_->debug) {
+    status = transport->loop_->report_slow(transport->object(), started);
+  }
+  return status;
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+int SocketTransport::read() {
+  if (lost() || paused_ || closing_ || !open_) return 0;
+  if (!loop_->enter_context(context_)) return fatal_error("Fatal read error on socket transport");
+  return buffered_ ? read_into_protocol() : read_data();
+}
+
+int SocketTransport::reading_failed(const char* message) {
+  if (would_block()) return 0;
+  PyErr_SetFromErrno(PyExc_OSError);
+  return fatal_error(message);
+}
+
+int SocketTransport::read_data() {
+  char* buffer = loop_->read_buffer();
+  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+  if (size < 0) return reading_failed("Fatal read error on socket transport");
+  if (size == 0) return received_eof();
+  const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
+  if (!data) return fatal_error("Fatal read error on socket transport");
+  // Vectorcall may use the first element as scratch.
+  PyObject* arguments[] = {nullptr, protocol_, data.get()};
+  const Ref protocol = Ref::borrow(protocol_);
+  const Ref result = Ref::steal(PyObject_VectorcallMethod(names().data_received, arguments + 1,
+                                                          2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+  return result ? 0 : fatal_error("Fatal error: protocol.data_received() call failed.");
+}
+
+int SocketTransport::read_into_protocol() {
+  const Ref protocol = Ref::borrow(protocol_);
+  ssize_t size;
+  {
+    const Ref hint = Ref::steal(PyLong_FromLong(-1));
+    const Ref target = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().get_buffer, hint.get()));
+    if (!target) return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+    Buffer buffer;
+    if (!buffer.get(target.get(), PyBUF_WRITABLE)) {
+      return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+    }
+    if (buffer.size() == 0) {
+      PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+      return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+    }
+    // get_buffer() is the program's code: it may have closed the transport.
+    if (!open_ || lost()) return 0;
+    size = recv(fd_, buffer.data(), buffer.size(), 0);
+    if (size < 0) return reading_failed("Fatal read error on socket transport");
+  }
+  if (size == 0) return received_eof();
+  const Ref count = Ref::steal(PyLong_FromSsize_t(size));
+  if (!count) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
+  const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().buffer_updated, count.get()));
+  return result ? 0 : fatal_error("Fatal error: protocol.buffer_updated() call failed.");
+}
+
+int SocketTransport::received_eof() {
+  if (loop_->debug) {
+    const Ref logged =
+        Ref::steal(PyObject_CallMethod(loop_->self(), "_log_debug", "sO", "%r received EOF", object()));
+    if (!logged) return -1;
+  }
+  const Ref protocol = Ref::borrow(protocol_);
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol.get(), names().eof_received));
+  const int keep_open = result ? PyObject_IsTrue(result.get()) : -1;
+  if (keep_open < 0) return fatal_error("Fatal error: protocol.eof_received() call failed.");
+  if (keep_open) {
+    // The program may go on writing; there is nothing more to read.
+    eof_received_ = true;
+    update_interest();
+    return 0;
+  }
+  const Ref closed = Ref::steal(close(object(), nullptr));
+  return closed ? 0 : -1;
+}
+
+// --- writing ---------------------------------------------------------------------------------------------------------
+
+bool SocketTransport::enqueue(PyObject* data) {
+  if (PyBytes_CheckExact(data)) [[likely]] {
+    const Py_ssize_t size = PyBytes_GET_SIZE(data);
+    if (size > 0) queue_.push(PyBytes_AS_STRING(data), static_cast<size_t>(size), Ref::borrow(data));
+    return true;
+  }
+  Buffer buffer;
+  if (!buffer.get(data, PyBUF_SIMPLE)) return false;
+  if (buffer.size() == 0) return true;
+  const char* rest = buffer.data();
+  size_t size = buffer.size();
+  if (queue_.empty() && size > flush_threshold()) {
+    // It would be sent at once, so try that before copying. An error comes back when the rest is sent.
+    const ssize_t sent = send(fd_, rest, size, MSG_NOSIGNAL);
+    if (sent > 0) {
+      rest += sent;
+      size -= static_cast<size_t>(sent);
+    }
+    if (size == 0) return true;
+  }
+  // The program may change it after write() has returned.
+  Ref copy = Ref::steal(PyBytes_FromStringAndSize(rest, static_cast<Py_ssize_t>(size)));
+  if (!copy) return false;
+  const char* copied = PyBytes_AS_STRING(copy.get());
+  queue_.push(copied, size, std::move(copy));
+  return true;
+}
+
+int SocketTransport::after_write() {
+  if (queue_.empty()) return 0;
+  // Waiting for the peer already: the queue grows until it reads.
+  if (io_.poller && (io_.poller->interest() & uv::Poller::kWritable)) return maybe_pause_protocol();
+  if (loop_->in_turn() && queue_.size() <= flush_threshold()) {
+    loop_->flush_later(&io_);
+    return 0;
+  }
+  return send_queued();
+}
+
+int SocketTransport::flush_step(IoObject* io) {
+  SocketTransport* transport = from(io->object);
+  if (transport->queue_.empty() || !transport->open_ || transport->lost()) return 0;
+  if (io->poller && (io->poller->interest() & uv::Poller::kWritable)) return 0;
+  return transport->send_queued();
+}
+
+int SocketTransport::send_queued() {
+  while (!queue_.empty()) {
+    iovec vectors[kMostVectors];
+    const int count = queue_.gather(vectors, kMostVectors);
+    size_t offered = 0;
+    for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
+    ssize_t sent;
+    if (count == 1) {
+      sent = send(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = vectors;
+      message.msg_iovlen = static_cast<size_t>(count);
+      sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+    }
+    if (sent < 0) {
+      if (would_block()) break;
+      PyErr_SetFromErrno(PyExc_OSError);
+      return fatal_error("Fatal write error on socket transport");
+    }
+    queue_.consume(static_cast<size_t>(sent));
+    if (static_cast<size_t>(sent) < offered) break;
+  }
+  if (queue_.empty()) return all_sent();
+  if (!update_interest()) return fatal_error("Fatal write error on socket transport");
+  return maybe_pause_protocol();
+}
+
+int SocketTransport::write_ready() {
+  if (lost() || !open_ || queue_.empty()) return 0;
+  if (send_queued() < 0) return -1;
+  return queue_.empty() || lost() ? 0 : maybe_resume_protocol();
+}
+
+int SocketTransport::all_sent() {
+  if (io_.poller && (io_.poller->interest() & uv::Poller::kWritable)) update_interest();
+  // resume_writing() may write again.
+  if (maybe_resume_protocol() < 0) return -1;
+  if (!queue_.empty() || lost()) return 0;
+  if (closing_) return lose(Py_None);
+  if (eof_written_) shut_down_writing();
+  return 0;
+}
+
+void SocketTransport::shut_down_writing() { ::shutdown(fd_, SHUT_WR); }
+
+int SocketTransport::maybe_pause_protocol() {
+  if (queue_.size() <= high_water_ || protocol_paused_ || !protocol_) return 0;
+  protocol_paused_ = true;
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol_, names().pause_writing));
+  return result ? 0 : loop_->report("protocol.pause_writing() failed", object(), protocol_);
+}
+
+int SocketTransport::maybe_resume_protocol() {
+  if (!protocol_paused_ || queue_.size() > low_water_ || !protocol_) return 0;
+  protocol_paused_ = false;
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol_, names().resume_writing));
+  return result ? 0 : loop_->report("protocol.resume_writing() failed", object(), protocol_);
+}
+
+}  // namespace mainspring

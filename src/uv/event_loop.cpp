@@ -1,0 +1,58 @@
+#include "uv/event_loop.hpp"
+
+#include <unistd.h>
+
+#include "uv/failure.hpp"
+#include "uv/poller.hpp"
+
+namespace mainspring::uv {
+
+namespace {
+
+void on_wake(uv_async_t*) {}
+
+void close_handle(uv_handle_t* handle, void*) {
+  if (uv_is_closing(handle)) return;
+  if (Poller* poller = Poller::from_handle(handle)) {
+    poller->close();
+  } else {
+    uv_close(handle, nullptr);
+  }
+}
+
+}  // namespace
+
+EventLoop::EventLoop() : owner_(uv_os_getpid()) {
+  check(uv_loop_init(&loop_), "uv_loop_init");
+  try {
+    check(uv_async_init(&loop_, &wake_, on_wake), "uv_async_init");
+    alarm_.emplace(&loop_);
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+EventLoop::~EventLoop() {
+  if (uv_os_getpid() == owner_) {
+    close();
+  } else {
+    ::close(uv_backend_fd(&loop_));
+  }
+}
+
+void EventLoop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
+
+void EventLoop::wait() { uv_run(&loop_, UV_RUN_ONCE); }
+
+void EventLoop::wake() noexcept { uv_async_send(&wake_); }
+
+void EventLoop::close() {
+  uv_walk(&loop_, close_handle, nullptr);
+  // A Poller with an arrival that nobody took waits for it.
+  while (uv_loop_close(&loop_) == UV_EBUSY) uv_run(&loop_, UV_RUN_NOWAIT);
+  for (Poller* poller : arrivals_) poller->take();
+  arrivals_.clear();
+}
+
+}  // namespace mainspring::uv

@@ -1,0 +1,52 @@
+// The uv_loop_t of one asyncio loop, with the handle that wakes it.
+//
+// Owned by Loop. libuv's callbacks only note what happened: a Poller whose descriptor is ready goes to
+// `arrivals`, in the order in which the kernel reported it, and the loop serves it once libuv has returned. So no
+// Python code ever runs inside uv_run, and uv_run can be called without the GIL.
+#pragma once
+
+#include <uv.h>
+
+#include <optional>
+#include <vector>
+
+#include "uv/alarm.hpp"
+
+namespace mainspring::uv {
+
+class Poller;
+
+class EventLoop {
+ public:
+  EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Closes every handle that is still open and the uv_loop_t. In a forked child it only closes the descriptors:
+  // unregistering would change the epoll set that the child shares with its parent.
+  ~EventLoop();
+
+  // Reports what is ready now.
+  void poll();
+
+  // Waits until something is ready, wake() was called or the Alarm rang.
+  void wait();
+
+  // Ends a wait() in progress, or makes the next one return at once. May be called from any thread.
+  void wake() noexcept;
+
+  Alarm& alarm() { return *alarm_; }
+  std::vector<Poller*>& arrivals() { return arrivals_; }
+  uv_loop_t* native() { return &loop_; }
+
+ private:
+  void close();
+
+  uv_loop_t loop_;
+  uv_async_t wake_;
+  std::optional<Alarm> alarm_;
+  uv_pid_t owner_;
+  std::vector<Poller*> arrivals_;
+};
+
+}  // namespace mainspring::uv
