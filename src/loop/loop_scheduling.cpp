@@ -1,0 +1,159 @@
+// Handles: made, scheduled, recycled.
+#include <new>
+
+#include "loop/clock.hpp"
+#include "loop/loop.hpp"
+
+namespace mainspring {
+
+Handle* Loop::take_free(bool timer) {
+  auto& list = timer ? free_timer_handles_ : free_handles_;
+  PyTypeObject* type = timer ? state_.timer_handle_type : state_.handle_type;
+  Handle* handle;
+  if (!list.empty()) [[likely]] {
+    handle = list.back();
+    list.pop_back();
+    // The freelist keeps the reference to the type, so only the object itself is new.
+    Py_SET_REFCNT(reinterpret_cast<PyObject*>(handle), 1);
+  } else {
+    handle = reinterpret_cast<Handle*>(timer ? reinterpret_cast<PyObject*>(PyObject_GC_New(TimerHandle, type))
+                                             : reinterpret_cast<PyObject*>(PyObject_GC_New(Handle, type)));
+    if (!handle) return nullptr;
+    handle->weak_references = nullptr;
+    handle->source_traceback = nullptr;
+    handle->saved_repr = nullptr;
+    handle->overflow = nullptr;
+    handle->is_timer = timer;
+    handle->tracked = false;
+    if (timer) {
+      auto* timer_handle = static_cast<TimerHandle*>(handle);
+      new (&timer_handle->node) TimerEntry();
+      timer_handle->node.handle = timer_handle;
+    }
+  }
+  handle->loop = this;
+  handle->loop_object = Py_NewRef(self_);
+  handle->cancelled = false;
+  handle->running = false;
+  return handle;
+}
+
+bool Loop::give_free(Handle* handle) {
+  auto& list = handle->is_timer ? free_timer_handles_ : free_handles_;
+  if (list.size() >= kFreeHandles) return false;
+  list.push_back(handle);
+  return true;
+}
+
+Handle* Loop::make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
+  Ref own_context = context ? Ref::borrow(context) : Ref::steal(PyContext_CopyCurrent());
+  if (!own_context) return nullptr;
+  Ref overflow;
+  if (count > Handle::kInlineArguments) [[unlikely]] {
+    overflow = Ref::steal(PyTuple_New(count));
+    if (!overflow) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(overflow.get(), i, Py_NewRef(args[i]));
+    count = 0;
+  }
+  Ref traceback;
+  if (debug) [[unlikely]] {
+    traceback = Ref::steal(source_traceback());
+    if (!traceback) return nullptr;
+  }
+  Handle* handle = take_free(timer);
+  if (!handle) return nullptr;
+  handle->callback = Py_NewRef(callback);
+  handle->context = own_context.release();
+  handle->source_traceback = traceback.release();
+  handle->overflow = overflow.release();
+  handle->argument_count = static_cast<uint8_t>(count);
+  for (Py_ssize_t i = 0; i < count; ++i) handle->slots[1 + i] = Py_NewRef(args[i]);
+  return handle;
+}
+
+Handle* Loop::make_handle(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
+  return make(false, callback, args, count, context);
+}
+
+bool Loop::push(Handle* stolen) {
+  try {
+    ready_.push(ReadyItem(stolen, kHandle));
+    return true;
+  } catch (const std::bad_alloc&) {
+    Py_DECREF(reinterpret_cast<PyObject*>(stolen));
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+bool Loop::push_step(IoObject* io) {
+  try {
+    ready_.push(ReadyItem(io, kStep));
+    Py_INCREF(io->object);
+    return true;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+Handle* Loop::call_soon(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
+  Handle* handle = make_handle(callback, args, count, context);
+  if (!handle) return nullptr;
+  Py_INCREF(reinterpret_cast<PyObject*>(handle));
+  if (push(handle)) [[likely]]
+    return handle;
+  Py_DECREF(reinterpret_cast<PyObject*>(handle));
+  return nullptr;
+}
+
+TimerHandle* Loop::call_at(double when, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
+  auto* handle = static_cast<TimerHandle*>(make(true, callback, args, count, context));
+  if (!handle) return nullptr;
+  handle->when = when;
+  Py_INCREF(reinterpret_cast<PyObject*>(handle));
+  timers_.insert(&handle->node, first_ns_at(when));
+  handle->track();
+  return handle;
+}
+
+void Loop::remove_timer(TimerHandle* handle) {
+  if (!handle->node.scheduled()) return;
+  timers_.remove(&handle->node);
+  Py_DECREF(reinterpret_cast<PyObject*>(handle));
+}
+
+void Loop::wake_if_waiting() {
+  if (!waiting_ || woken_) return;
+  woken_ = true;
+  uv_->wake();
+}
+
+bool Loop::check_open() {
+  if (!closed) [[likely]]
+    return true;
+  PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+  return false;
+}
+
+bool Loop::check_debug(PyObject* callback, const char* method, bool check_thread) {
+  if (check_thread) {
+    const Ref result = Ref::steal(PyObject_CallMethodNoArgs(self_, names()._check_thread));
+    if (!result) return false;
+  }
+  const Ref name = Ref::steal(PyUnicode_FromString(method));
+  if (!name) return false;
+  const Ref result = Ref::steal(
+      PyObject_CallMethodObjArgs(self_, names()._check_callback, callback, name.get(), nullptr));
+  return static_cast<bool>(result);
+}
+
+PyObject* Loop::source_traceback() {
+  const Ref helpers = Ref::steal(PyImport_ImportModule("asyncio.format_helpers"));
+  if (!helpers) return nullptr;
+  PyObject* frame = reinterpret_cast<PyObject*>(PyEval_GetFrame());
+  if (!frame) return PyList_New(0);
+  return PyObject_CallMethod(helpers.get(), "extract_stack", "O", frame);
+}
+
+}  // namespace mainspring

@@ -1,0 +1,231 @@
+// A turn of the loop: polling, serving what is ready, sending what was written.
+#include "loop/clock.hpp"
+#include "loop/loop.hpp"
+
+namespace mainspring {
+
+namespace {
+
+// Transports' output waits at most this long for the turn to end, so that nobody waits for his neighbours' callbacks.
+constexpr int64_t kFlushInterval = 50'000;  // ns
+
+}  // namespace
+
+bool Loop::run(bool handles_signals) {
+  handles_signals_ = handles_signals && state_.main_interpreter;
+  if (handles_signals_) open_signal_pipe();
+  expect_events();
+  do {
+    if (!run_once()) return false;
+  } while (!stopping);
+  return true;
+}
+
+void Loop::open_signal_pipe() {
+  signal_pipe_.open(*uv_, this, [](void* owner, int) { return static_cast<Loop*>(owner)->serve_signals(); });
+}
+
+int Loop::serve_signals() {
+  unsigned char numbers[256];
+  while (const size_t count = signal_pipe_.read(numbers, sizeof numbers)) {
+    signal_pipe_.forward(numbers, count);
+    for (size_t i = 0; i < count; ++i) {
+      if (numbers[i] == 0) continue;
+      const Ref number = Ref::steal(PyLong_FromLong(numbers[i]));
+      if (!number) return -1;
+      const Ref result = Ref::steal(PyObject_CallMethodOneArg(self_, names()._handle_signal, number.get()));
+      if (!result) return -1;
+    }
+  }
+  return 0;
+}
+
+bool Loop::run_once() {
+  if (ready_.empty() && !stopping) {
+    const int64_t now = monotonic_ns();
+    const int64_t deadline = timers_.next_deadline();
+    if (deadline <= now) {
+      look();
+    } else if (!wait(deadline, now)) {
+      return false;
+    }
+  } else if (policy_.should_poll(monotonic_ns)) {
+    look();
+  }
+  if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
+
+  if (!timers_.empty()) {
+    const int64_t now = monotonic_ns();
+    while (TimerNode* node = timers_.pop_due(now)) {
+      // The wheel's reference becomes the queue's.
+      ready_.push(ReadyItem(static_cast<Handle*>(TimerEntry::handle_of(node)), kHandle));
+    }
+  }
+
+  in_turn_ = true;
+  bool ok = true;
+  for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
+    ok = serve(ready_.pop());
+    if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
+  }
+  in_turn_ = false;
+  if (!ok) {
+    const SavedException saved;
+    leave_context();
+    flush();
+    return false;
+  }
+  leave_context();
+  return unflushed_.empty() || flush();
+}
+
+bool Loop::wait(int64_t deadline, int64_t now) {
+  if (handles_signals_) {
+    signal_pipe_.begin_wait();
+    // A signal before this point has not written to the pipe.
+    if (PyErr_CheckSignals() < 0) {
+      signal_pipe_.end_wait();
+      return false;
+    }
+    if (!ready_.empty() || stopping) {
+      signal_pipe_.end_wait();
+      look();
+      return true;
+    }
+  }
+  if (deadline == TimerWheel::kNever) {
+    uv_->alarm().clear();
+  } else {
+    uv_->alarm().set(deadline, now);
+  }
+  descriptors_.check_new();
+  waiting_ = true;
+  PyThreadState* thread = PyEval_SaveThread();
+  uv_->wait();
+  PyEval_RestoreThread(thread);
+  waiting_ = false;
+  woken_ = false;
+  if (handles_signals_) signal_pipe_.end_wait();
+  take_arrivals();
+  policy_.polled(true, 0);
+  return true;
+}
+
+void Loop::look() {
+  descriptors_.check_new();
+  uv_->poll();
+  const bool found = !uv_->arrivals().empty();
+  take_arrivals();
+  policy_.polled(found, policy_.eager() ? 0 : monotonic_ns());
+}
+
+void Loop::take_arrivals() {
+  for (uv::Poller* poller : uv_->arrivals()) ready_.push(ReadyItem(poller, kArrival));
+  uv_->arrivals().clear();
+}
+
+bool Loop::serve(ReadyItem item) {
+  switch (item.kind()) {
+    case kHandle: {
+      auto* handle = item.as<Handle>();
+      int status = 0;
+      if (!handle->cancelled) status = debug ? run_debug(handle) : run_handle(handle);
+      if (Py_REFCNT(handle) > 1 && !handle->tracked) handle->track();
+      Py_DECREF(reinterpret_cast<PyObject*>(handle));
+      return status == 0;
+    }
+    case kArrival:
+      return serve_arrival(item.as<uv::Poller>()) == 0;
+    default: {
+      auto* io = item.as<IoObject>();
+      const Ref alive = Ref::steal(io->object);
+      return io->kind->run_step(io) == 0;
+    }
+  }
+}
+
+int Loop::serve_arrival(uv::Poller* poller) {
+  const int events = poller->take();
+  if (events == 0) return 0;
+  return poller->serve(events);
+}
+
+int Loop::run_handle(Handle* handle) {
+  if (handle->cancelled) return 0;
+  PyObject* result = nullptr;
+  if (enter_context(handle->context)) [[likely]] {
+    handle->running = true;
+    if (!handle->overflow) [[likely]] {
+      result = PyObject_Vectorcall(handle->callback, handle->slots + 1,
+                                   handle->argument_count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+    } else {
+      result = PyObject_CallObject(handle->callback, handle->overflow);
+    }
+    handle->running = false;
+  }
+  int status = 0;
+  if (result) [[likely]] {
+    Py_DECREF(result);
+  } else {
+    status = report_callback_error(handle);
+  }
+  if (handle->cancelled) handle->drop_callback();
+  return status;
+}
+
+int Loop::run_debug(Handle* handle) {
+  Py_XSETREF(current_handle, Py_NewRef(reinterpret_cast<PyObject*>(handle)));
+  const int64_t started = monotonic_ns();
+  int status = run_handle(handle);
+  if (status == 0) status = report_slow(reinterpret_cast<PyObject*>(handle), started);
+  Py_CLEAR(current_handle);
+  return status;
+}
+
+bool Loop::enter_context(PyObject* context) {
+  if (context == entered_context_) return true;
+  leave_context();
+  if (PyContext_Enter(context) < 0) return false;
+  entered_context_ = context;
+  return true;
+}
+
+void Loop::leave_context() {
+  PyObject* context = std::exchange(entered_context_, nullptr);
+  if (!context) return;
+  // The thread state gives up what may be the last reference; it is held until the thread has left.
+  const Ref alive = Ref::borrow(context);
+  if (PyContext_Exit(context) < 0) PyErr_WriteUnraisable(self_);
+}
+
+void Loop::flush_later(IoObject* io) {
+  if (io->flush_pending) return;
+  if (unflushed_.empty()) unflushed_since_ = monotonic_ns();
+  unflushed_.push_back(io);
+  io->flush_pending = true;
+  Py_INCREF(io->object);
+}
+
+bool Loop::flush() {
+  // Protocol methods called on the way (pause_writing) may write again; that is sent in the same pass.
+  bool ok = true;
+  while (!unflushed_.empty()) {
+    std::vector<IoObject*> batch;
+    batch.swap(unflushed_);
+    for (IoObject* io : batch) {
+      const Ref alive = Ref::steal(io->object);
+      io->flush_pending = false;
+      if (ok) {
+        ok = io->kind->flush(io) == 0;
+      } else {
+        const SavedException saved;
+        if (io->kind->flush(io) < 0) PyErr_WriteUnraisable(io->object);
+      }
+    }
+  }
+  leave_context();
+  expect_events();
+  return ok;
+}
+
+}  // namespace mainspring
