@@ -38,7 +38,8 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         """
         self._run_forever_setup()
         try:
-            self._run(threading.current_thread() is threading.main_thread())
+            with self._signals_wake() as handles_signals:
+                self._run(handles_signals)
         finally:
             self._run_forever_cleanup()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import inspect
 import signal
 import sys
+import threading
 import warnings
 from asyncio.log import logger
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -25,6 +27,35 @@ class SignalMethods:
     """
 
     _signal_handlers: dict[int, Any]
+    _idle_wakeup_fd = -1  # what to leave behind without signal handlers
+
+    @contextlib.contextmanager
+    def _signals_wake(self: Any) -> Iterator[bool]:
+        """For one run of the loop: whether it runs where Python runs signal handlers.
+
+        From Python 3.13 on, the native loop makes its pipe the wakeup descriptor while it waits. Before, that is done
+        here for the whole run.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield False
+            return
+        if sys.version_info >= (3, 13):
+            yield True
+            return
+        pipe = self._open_signal_pipe()
+        try:
+            previous = signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)
+        except ValueError:  # a sub-interpreter: signals go to the main one
+            yield False
+            return
+        self._forward_signals_to(previous)
+        self._idle_wakeup_fd = pipe
+        try:
+            yield True
+        finally:
+            self._idle_wakeup_fd = previous if previous != pipe else -1
+            self._release_wakeup_fd()
+            self._idle_wakeup_fd = -1
 
     def add_signal_handler(self: Any, sig: int, callback: Callable[..., object], *args: Any) -> None:
         """Run ``callback(*args)`` in the loop when the process receives ``sig``.
@@ -72,9 +103,9 @@ class SignalMethods:
         if self._signal_handlers:
             return
         try:
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self._idle_wakeup_fd)
         except (ValueError, OSError) as error:
-            logger.info("set_wakeup_fd(-1) failed: %s", error)
+            logger.info("set_wakeup_fd(%d) failed: %s", self._idle_wakeup_fd, error)
 
     def _handle_signal(self: Any, sig: int) -> None:
         """The native loop has read ``sig`` from the pipe."""

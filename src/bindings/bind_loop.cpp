@@ -186,6 +186,16 @@ PyObject* open_signal_pipe(PyObject* self, PyObject*) {
   });
 }
 
+// _forward_signals_to(fd): the wakeup descriptor that the program had set, -1 for none.
+PyObject* forward_signals_to(PyObject* self, PyObject* descriptor) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  const long fd = PyLong_AsLong(descriptor);
+  if (fd == -1 && PyErr_Occurred()) return nullptr;
+  loop->signal_pipe().set_foreign(static_cast<int>(fd));
+  return none();
+}
+
 // _make_handle(callback, *args): a Handle that is not scheduled yet.
 PyObject* make_handle(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);
@@ -309,6 +319,7 @@ PyMethodDef loop_methods[] = {
     single_method("_run", run, nullptr),
     bare_method("_close", close_core, nullptr),
     bare_method("_open_signal_pipe", open_signal_pipe, nullptr),
+    single_method("_forward_signals_to", forward_signals_to, nullptr),
     method("_make_handle", make_handle, nullptr),
     single_method("_add_callback", add_callback, nullptr),
 };

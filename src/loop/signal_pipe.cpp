@@ -45,13 +45,17 @@ void SignalPipe::forward(const unsigned char* numbers, size_t count) {
 }
 
 void SignalPipe::begin_wait() {
+#if PY_VERSION_HEX >= 0x030D0000
   const int previous = PySignal_SetWakeupFd(write_end_);
-  foreign_ = previous == write_end_ ? -1 : previous;
   own_ = previous == write_end_;
+  set_foreign(previous);
+#endif
 }
 
 void SignalPipe::end_wait() {
+#if PY_VERSION_HEX >= 0x030D0000
   if (!own_) PySignal_SetWakeupFd(foreign_);
+#endif
 }
 
 }  // namespace mainspring

@@ -1,8 +1,9 @@
 // How a signal ends the loop's wait: Python's C handler writes the signal's number into this pipe.
 //
 // While the loop waits in the thread that runs signal handlers, the pipe is the process's wakeup descriptor (Python
-// documentation, signal.set_wakeup_fd); for the rest of the time the program's own setting is in place. What arrives
-// for a descriptor that the program had set is passed on to it.
+// documentation, signal.set_wakeup_fd); for the rest of the time the program's own setting is in place. Before Python
+// 3.13, which exports no function that would be cheap enough to call in each turn, the pipe is set for a whole
+// run_forever (Loop.run_forever). What arrives for a descriptor that the program had set is passed on to it.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,9 @@ class SignalPipe {
 
   // Passes what was read on to the descriptor that the program had set, if any.
   void forward(const unsigned char* numbers, size_t count);
+
+  // The descriptor that the program had set, -1 for none.
+  void set_foreign(int fd) { foreign_ = fd == write_end_ ? -1 : fd; }
 
   // Between the two calls the pipe is the wakeup descriptor. With the GIL.
   void begin_wait();
