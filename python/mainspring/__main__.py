@@ -16,7 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             from mainspring.benchmarks.__main__ import main as bench
         except ModuleNotFoundError as error:
-            print(f"mainspring bench needs the package {error.name!r}: pip install 'mainspring[bench]'", file=sys.stderr)
+            print(
+                f"mainspring bench needs the package {error.name!r}: pip install 'mainspring[bench]'",
+                file=sys.stderr,
+            )
             return 2
         return bench(words[1:])
     parser = argparse.ArgumentParser(prog="mainspring", description="An asyncio event loop on libuv.")

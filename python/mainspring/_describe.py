@@ -6,15 +6,18 @@ import inspect
 from asyncio import format_helpers
 from typing import Any
 
+# Private, and so without types.
+_format_callback_source: Any = format_helpers._format_callback_source
+
 # Newer Pythons show arguments only in debug mode.
-_TAKES_DEBUG = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+_TAKES_DEBUG = "debug" in inspect.signature(_format_callback_source).parameters
 
 
 def callback_source(callback: Any, args: tuple[Any, ...] | None, debug: bool) -> str:
     """The callback with its arguments and the line where it is defined, as asyncio writes it."""
     if _TAKES_DEBUG:
-        return format_helpers._format_callback_source(callback, args, debug=debug)
-    return format_helpers._format_callback_source(callback, args)
+        return _format_callback_source(callback, args, debug=debug)
+    return _format_callback_source(callback, args)
 
 
 def handle_repr(handle: Any) -> str:

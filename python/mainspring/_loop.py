@@ -14,6 +14,8 @@ from mainspring._serving import ServingMethods
 from mainspring._signals import SignalMethods
 from mainspring._sockets import SocketMethods
 
+_format_handle: Any = vars(base_events)["_format_handle"]
+
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
     ServingMethods, SignalMethods, SocketMethods, _core.Loop, asyncio.BaseEventLoop
@@ -45,18 +47,16 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
 
     if not hasattr(asyncio.BaseEventLoop, "_run_forever_setup"):  # before Python 3.13
 
-        def _run_forever_setup(self) -> None:
+        def _run_forever_setup(self: Any) -> None:
             self._check_closed()
             self._check_running()
             self._set_coroutine_origin_tracking(self._debug)
             self._old_agen_hooks = sys.get_asyncgen_hooks()
             self._thread_id = threading.get_ident()
-            sys.set_asyncgen_hooks(
-                firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
-            )
+            sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             events._set_running_loop(self)
 
-        def _run_forever_cleanup(self) -> None:
+        def _run_forever_cleanup(self: Any) -> None:
             self._stopping = False
             self._thread_id = None
             events._set_running_loop(None)
@@ -82,7 +82,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self.call_exception_handler(context)
 
     def _report_slow(self, what: Any, seconds: float) -> None:
-        text = base_events._format_handle(what) if isinstance(what, events.Handle) else repr(what)
+        text = _format_handle(what) if isinstance(what, events.Handle) else repr(what)
         logger.warning("Executing %s took %.3f seconds", text, seconds)
 
     def _log_debug(self, message: str, *args: Any) -> None:

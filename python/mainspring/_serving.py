@@ -13,6 +13,10 @@ from asyncio import base_events, constants, sslproto, trsock
 from collections.abc import Callable
 from typing import Any
 
+# Private, and so without types.
+_set_nodelay: Any = vars(base_events)["_set_nodelay"]
+_SSLProtocol: Any = vars(sslproto)["SSLProtocol"]
+
 
 class ServingMethods:
     """The hooks of ``asyncio.BaseEventLoop`` for stream sockets."""
@@ -29,7 +33,7 @@ class ServingMethods:
         server: Any = None,
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
-        base_events._set_nodelay(sock)
+        _set_nodelay(sock)
         if sock.family not in (socket.AF_INET, socket.AF_INET6):
             extra = {"sockname": sock.getsockname(), "peername": _peername(sock), **(extra or {})}
         return self._open_socket_transport(sock, protocol, waiter, extra, server, context)
@@ -49,7 +53,7 @@ class ServingMethods:
         ssl_shutdown_timeout: float | None = None,
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
-        tls = sslproto.SSLProtocol(
+        tls = _SSLProtocol(
             self,
             protocol,
             sslcontext,
@@ -80,9 +84,7 @@ class ServingMethods:
                 "ssl_handshake_timeout": ssl_handshake_timeout,
                 "ssl_shutdown_timeout": ssl_shutdown_timeout,
             }
-        self._acceptors[sock.fileno()] = self._accept_on(
-            sock, protocol_factory, server, tls, backlog, context
-        )
+        self._acceptors[sock.fileno()] = self._accept_on(sock, protocol_factory, server, tls, backlog, context)
 
     def _stop_serving(self, sock: socket.socket) -> None:
         acceptor = self._acceptors.pop(sock.fileno(), None)
@@ -130,7 +132,13 @@ class ServingMethods:
             waiter = self.create_future()
             if tls is not None:
                 transport = self._make_ssl_transport(
-                    connection, protocol, waiter=waiter, server_side=True, server=server, context=context, **tls
+                    connection,
+                    protocol,
+                    waiter=waiter,
+                    server_side=True,
+                    server=server,
+                    context=context,
+                    **tls,
                 )
             else:
                 transport = self._make_socket_transport(connection, protocol, waiter, server=server, context=context)

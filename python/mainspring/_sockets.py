@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from asyncio import base_events
 from typing import Any
+
+_check_ssl_socket: Any = vars(asyncio.base_events)["_check_ssl_socket"]
 
 
 class SocketMethods:
@@ -14,7 +15,7 @@ class SocketMethods:
 
     async def sock_connect(self: Any, sock: socket.socket, address: Any) -> None:
         """Connect ``sock`` to ``address``; resolves host names. The socket must be non-blocking."""
-        base_events._check_ssl_socket(sock)
+        _check_ssl_socket(sock)
         if self._debug and sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
         if sock.family in (socket.AF_INET, socket.AF_INET6):

@@ -1,10 +1,10 @@
 // Handle and TimerHandle as Python sees them.
 #include <cstddef>
 
+#include <structmember.h>
 #include "bindings/bindings.hpp"
 #include "loop/handle.hpp"
 #include "loop/loop.hpp"
-#include <structmember.h>
 
 namespace py = pybind11;
 
@@ -81,7 +81,8 @@ PyMemberDef handle_members[] = {
 };
 
 constexpr const char* kHandleDoc = "A callback waiting to run: what call_soon() returns. Like asyncio.Handle.";
-constexpr const char* kTimerHandleDoc = "A callback waiting for its time: what call_later() returns. Like asyncio.TimerHandle.";
+constexpr const char* kTimerHandleDoc =
+    "A callback waiting for its time: what call_later() returns. Like asyncio.TimerHandle.";
 
 PyType_Slot handle_slots[] = {
     {Py_tp_doc, const_cast<char*>(kHandleDoc)},
@@ -107,10 +108,9 @@ PyType_Slot timer_handle_slots[] = {
     {0, nullptr},
 };
 
-PyType_Spec handle_spec = {"mainspring._core.Handle", sizeof(Handle), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
-                               Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                           handle_slots};
+PyType_Spec handle_spec = {
+    "mainspring._core.Handle", sizeof(Handle), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
 
 PyType_Spec timer_handle_spec = {"mainspring._core.TimerHandle", sizeof(TimerHandle), 0,
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,

@@ -120,7 +120,8 @@ PyObject* create_task(PyObject* self, Arguments args, Py_ssize_t count, PyObject
   PyObject* type = PyDict_GetItemString(state.asyncio_tasks, "Task");
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.tasks has no Task");
   constexpr Py_ssize_t kMostKeywords = 6;
-  if (keyword_count > kMostKeywords) return PyErr_Format(PyExc_TypeError, "create_task() takes fewer keyword arguments");
+  if (keyword_count > kMostKeywords)
+    return PyErr_Format(PyExc_TypeError, "create_task() takes fewer keyword arguments");
   PyObject* values[3 + kMostKeywords] = {nullptr, args[0]};
   for (Py_ssize_t i = 0; i < keyword_count; ++i) values[2 + i] = args[count + i];
   values[2 + keyword_count] = self;
@@ -220,8 +221,7 @@ PyObject* add_callback(PyObject* self, PyObject* handle) {
 
 // The descriptor of an int or of anything with fileno(), as selectors accepts them.
 int descriptor_of(PyObject* file) {
-  const Ref number =
-      PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
+  const Ref number = PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
   long fd = -1;
   if (number) fd = PyLong_AsLong(number.get());
   if (!number || PyErr_Occurred()) {
@@ -405,11 +405,14 @@ void set_up_type(PyHeapTypeObject* heap_type) {
 void bind_loop(py::module_& module, ModuleState& state) {
   py::class_<Loop>(module, "Loop", py::custom_type_setup(set_up_type),
                    "The native half of mainspring.Loop: scheduling, timers, descriptors and stream transports.")
-      .def("__init__", [&state](py::detail::value_and_holder& self) {
-        auto* loop = new Loop(state);
-        self.value_ptr() = loop;
-        loop->set_self(reinterpret_cast<PyObject*>(self.inst));
-      }, py::detail::is_new_style_constructor());
+      .def(
+          "__init__",
+          [&state](py::detail::value_and_holder& self) {
+            auto* loop = new Loop(state);
+            self.value_ptr() = loop;
+            loop->set_self(reinterpret_cast<PyObject*>(self.inst));
+          },
+          py::detail::is_new_style_constructor());
 }
 
 }  // namespace mainspring

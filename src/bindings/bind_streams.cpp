@@ -1,11 +1,11 @@
 // SocketTransport and Acceptor as Python sees them.
 #include <cstddef>
 
+#include <structmember.h>
 #include "bindings/bindings.hpp"
 #include "bindings/guard.hpp"
 #include "streams/acceptor.hpp"
 #include "streams/socket_transport.hpp"
-#include <structmember.h>
 
 namespace py = pybind11;
 
@@ -52,8 +52,7 @@ PyGetSetDef transport_attributes[] = {
 
 // SocketTransport is not of standard layout, but its first members are.
 struct TransportLayout {
-  PyObject_HEAD
-  PyObject* extra;
+  PyObject_HEAD PyObject* extra;
   PyObject* dict;
   PyObject* weak_references;
 };

@@ -21,11 +21,10 @@ class Loop;
 struct Handle {
   static constexpr int kInlineArguments = 3;
 
-  PyObject_HEAD
-  Loop* loop;
+  PyObject_HEAD Loop* loop;
   PyObject* loop_object;
   PyObject* weak_references;
-  PyObject* callback;          // nullptr once cancelled
+  PyObject* callback;  // nullptr once cancelled
   PyObject* context;
   PyObject* source_traceback;  // debug mode: a list; else nullptr
   PyObject* saved_repr;        // debug mode: what repr() was when it was cancelled

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <new>
 
-
 namespace mainspring {
 
 namespace {
@@ -37,8 +36,7 @@ Loop::~Loop() {
 
 Loop* Loop::from(PyObject* self) {
   // pybind11 keeps the C++ object of a class without multiple C++ bases in the first slot of its instance.
-  auto* loop =
-      static_cast<Loop*>(reinterpret_cast<pybind11::detail::instance*>(self)->simple_value_holder[0]);
+  auto* loop = static_cast<Loop*>(reinterpret_cast<pybind11::detail::instance*>(self)->simple_value_holder[0]);
   if (loop) [[likely]]
     return loop;
   PyErr_SetString(PyExc_RuntimeError, "the loop was not initialized: Loop.__init__() has not been called");
@@ -140,9 +138,8 @@ int Loop::traverse(visitproc visit, void* arg) {
     if (item.kind() == kStep) result = visit(item.as<IoObject>()->object, arg);
     if (result) return result;
   }
-  if (const int result = timers_.visit([&](TimerNode* node) {
-        return visit_handle(TimerEntry::handle_of(node), visit, arg);
-      })) {
+  if (const int result =
+          timers_.visit([&](TimerNode* node) { return visit_handle(TimerEntry::handle_of(node), visit, arg); })) {
     return result;
   }
   if (const int result = descriptors_.visit([&](Handle* handle) { return visit_handle(handle, visit, arg); })) {

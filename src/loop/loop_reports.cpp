@@ -14,8 +14,7 @@ int Loop::report_slow(PyObject* what, int64_t started) {
   leave_context();
   const Ref taken = Ref::steal(PyFloat_FromDouble(duration));
   if (!taken) return -1;
-  const Ref result =
-      Ref::steal(PyObject_CallMethodObjArgs(self_, names()._report_slow, what, taken.get(), nullptr));
+  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(self_, names()._report_slow, what, taken.get(), nullptr));
   return result ? 0 : -1;
 }
 
@@ -24,9 +23,8 @@ int Loop::report_callback_error(Handle* handle) {
   Ref exception = take_exception();
   // The exception handler may run in this very context (BaseEventLoop.call_exception_handler).
   leave_context();
-  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(self_, names()._report_callback_error,
-                                                           reinterpret_cast<PyObject*>(handle), exception.get(),
-                                                           nullptr));
+  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(
+      self_, names()._report_callback_error, reinterpret_cast<PyObject*>(handle), exception.get(), nullptr));
   return result ? 0 : -1;
 }
 

@@ -143,8 +143,8 @@ bool Loop::check_debug(PyObject* callback, const char* method, bool check_thread
   }
   const Ref name = Ref::steal(PyUnicode_FromString(method));
   if (!name) return false;
-  const Ref result = Ref::steal(
-      PyObject_CallMethodObjArgs(self_, names()._check_callback, callback, name.get(), nullptr));
+  const Ref result =
+      Ref::steal(PyObject_CallMethodObjArgs(self_, names()._check_callback, callback, name.get(), nullptr));
   return static_cast<bool>(result);
 }
 

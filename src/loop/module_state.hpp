@@ -20,7 +20,7 @@ struct ModuleState {
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
   PyObject* asyncio_timer_handle = nullptr;
-  PyObject* asyncio_tasks = nullptr;    // the modules' dicts: what a program patches there is seen
+  PyObject* asyncio_tasks = nullptr;  // the modules' dicts: what a program patches there is seen
   PyObject* asyncio_futures = nullptr;
   PyObject* base_create_task = nullptr;
   PyObject* buffered_protocol = nullptr;

@@ -133,9 +133,7 @@ class TimerWheel {
     std::array<TimerNode*, kSlots> slots{};
   };
 
-  static uint64_t tick_of(int64_t deadline) {
-    return deadline <= 0 ? 0 : static_cast<uint64_t>(deadline) >> kTickBits;
-  }
+  static uint64_t tick_of(int64_t deadline) { return deadline <= 0 ? 0 : static_cast<uint64_t>(deadline) >> kTickBits; }
 
   uint64_t slot_start(int level, int slot) const {
     const int shift = level * kDigitBits;

@@ -114,9 +114,9 @@ int Acceptor::accepted(int connection, const Address& peer) {
   if (loop->debug) {
     const Ref address = Ref::steal(peer.to_python());
     if (!address) return refused(connection, nullptr);
-    const Ref logged = Ref::steal(PyObject_CallMethod(loop_object, "_log_debug", "sOOi",
-                                                      "%r got a new connection from %r: fd=%r", server,
-                                                      address.get(), connection));
+    const Ref logged =
+        Ref::steal(PyObject_CallMethod(loop_object, "_log_debug", "sOOi", "%r got a new connection from %r: fd=%r",
+                                       server, address.get(), connection));
     if (!logged) return refused(connection, nullptr);
   }
   if (!loop->enter_context(own_context.get())) return refused(connection, nullptr);
@@ -144,8 +144,8 @@ int Acceptor::out_of_resources() {
   const Ref exception = take_exception();
   // The kernel goes on reporting the socket as ready, so it is not watched for a while.
   io.poller->watch(0);
-  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(loop_object, loop->names()._report_accept_error,
-                                                           io.object, exception.get(), socket, nullptr));
+  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(loop_object, loop->names()._report_accept_error, io.object,
+                                                           exception.get(), socket, nullptr));
   return result ? 0 : -1;
 }
 

@@ -15,8 +15,7 @@
 namespace mainspring {
 
 struct Acceptor {
-  PyObject_HEAD
-  IoObject io;
+  PyObject_HEAD IoObject io;
   Loop* loop;
   PyObject* loop_object;
   PyObject* protocol_factory;

@@ -19,14 +19,16 @@ void Address::set_own(int fd) {
   sockaddr_storage storage;
   socklen_t size = sizeof storage;
   address_ = {};
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0) set(reinterpret_cast<sockaddr*>(&storage), size);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0)
+    set(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
 void Address::set_peer(int fd) {
   sockaddr_storage storage;
   socklen_t size = sizeof storage;
   address_ = {};
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0) set(reinterpret_cast<sockaddr*>(&storage), size);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0)
+    set(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
 PyObject* Address::to_python() const {

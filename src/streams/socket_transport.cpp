@@ -44,10 +44,10 @@ PyObject* SocketTransport::make(const Origin& origin) {
   const Ref made = Ref::steal(self->object());
   if (!self->use_protocol(origin.protocol)) return nullptr;
   if (origin.server) {
-    const Ref attached = Ref::steal(
-        loop->state().attach_takes_transport
-            ? PyObject_CallMethodOneArg(origin.server, loop->names()._attach, self->object())
-            : PyObject_CallMethodNoArgs(origin.server, loop->names()._attach));
+    const Ref attached =
+        Ref::steal(loop->state().attach_takes_transport
+                       ? PyObject_CallMethodOneArg(origin.server, loop->names()._attach, self->object())
+                       : PyObject_CallMethodNoArgs(origin.server, loop->names()._attach));
     if (!attached) return nullptr;
     self->server_ = Py_NewRef(origin.server);
   }
@@ -137,8 +137,7 @@ int SocketTransport::lose(PyObject* exception) {
 #else
   PyObject* context = nullptr;  // the default loop runs it in the context of whoever closed the transport
 #endif
-  const Ref handle =
-      Ref::steal(reinterpret_cast<PyObject*>(loop_->call_soon(callback.get(), &exception, 1, context)));
+  const Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop_->call_soon(callback.get(), &exception, 1, context)));
   return handle ? 0 : -1;
 }
 
@@ -155,8 +154,8 @@ int SocketTransport::fatal_error(const char* message) {
   if (!PyObject_TypeCheck(exception.get(), reinterpret_cast<PyTypeObject*>(PyExc_OSError))) {
     if (loop_->report(message, exception.get(), object(), protocol_) < 0) return -1;
   } else if (loop_->debug) {
-    const Ref logged = Ref::steal(PyObject_CallMethod(loop_->self(), "_log_debug", "sOsO", "%r: %s", object(),
-                                                      message, exception.get()));
+    const Ref logged = Ref::steal(
+        PyObject_CallMethod(loop_->self(), "_log_debug", "sOsO", "%r: %s", object(), message, exception.get()));
     if (!logged) return -1;
   }
   return force_close_with(exception.get());
@@ -168,8 +167,7 @@ PyObject* SocketTransport::call_connection_lost(PyObject* self, PyObject* except
   const Ref alive = Ref::borrow(self);
   transport->close_poller();
   const Ref protocol = Ref::steal(std::exchange(transport->protocol_, nullptr));
-  Ref result =
-      Ref::steal(PyObject_CallMethodOneArg(protocol.get(), transport->names().connection_lost, exception));
+  Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), transport->names().connection_lost, exception));
   {
     const SavedException saved;
     transport->close_descriptor();
@@ -197,10 +195,9 @@ void SocketTransport::close_descriptor() {
   }
   const Ref server = Ref::steal(std::exchange(server_, nullptr));
   if (server) {
-    const Ref detached =
-        Ref::steal(loop_->state().attach_takes_transport
-                       ? PyObject_CallMethodOneArg(server.get(), names()._detach, object())
-                       : PyObject_CallMethodNoArgs(server.get(), names()._detach));
+    const Ref detached = Ref::steal(loop_->state().attach_takes_transport
+                                        ? PyObject_CallMethodOneArg(server.get(), names()._detach, object())
+                                        : PyObject_CallMethodNoArgs(server.get(), names()._detach));
     if (!detached) PyErr_WriteUnraisable(server.get());
   }
 }

@@ -43,8 +43,7 @@ class SocketTransport {
   static SocketTransport* from(PyObject* self);
 
   // The instance layout: `extra` is the slot `_extra` of asyncio.BaseTransport, which must come first.
-  PyObject_HEAD
-  PyObject* extra;
+  PyObject_HEAD PyObject* extra;
   PyObject* dict;
   PyObject* weak_references;
 

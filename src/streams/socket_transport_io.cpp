@@ -53,8 +53,8 @@ int SocketTransport::read_data() {
   // Vectorcall may use the first element as scratch.
   PyObject* arguments[] = {nullptr, protocol_, data.get()};
   const Ref protocol = Ref::borrow(protocol_);
-  const Ref result = Ref::steal(PyObject_VectorcallMethod(names().data_received, arguments + 1,
-                                                          2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+  const Ref result = Ref::steal(
+      PyObject_VectorcallMethod(names().data_received, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   return result ? 0 : fatal_error("Fatal error: protocol.data_received() call failed.");
 }
 
@@ -87,8 +87,7 @@ int SocketTransport::read_into_protocol() {
 
 int SocketTransport::received_eof() {
   if (loop_->debug) {
-    const Ref logged =
-        Ref::steal(PyObject_CallMethod(loop_->self(), "_log_debug", "sO", "%r received EOF", object()));
+    const Ref logged = Ref::steal(PyObject_CallMethod(loop_->self(), "_log_debug", "sO", "%r received EOF", object()));
     if (!logged) return -1;
   }
   const Ref protocol = Ref::borrow(protocol_);

@@ -22,8 +22,8 @@ bool SocketTransport::may_write(const char* method) {
 bool SocketTransport::count_lost_write() {
   if (!lost()) return false;
   if (lost_writes_ >= kLoggedLostWrites) {
-    const Ref logged = Ref::steal(
-        PyObject_CallMethod(loop_->self(), "_log_warning", "s", "socket.send() raised exception."));
+    const Ref logged =
+        Ref::steal(PyObject_CallMethod(loop_->self(), "_log_warning", "s", "socket.send() raised exception."));
     if (!logged) return true;
   }
   ++lost_writes_;

@@ -1,0 +1,72 @@
+# Each target sets up what it needs: system packages (Debian), a virtual environment, the build.
+#
+#   make bench    compare event loops on this machine (BENCH="--quick" for two minutes)
+#   make test     all tests: C++ by ctest, Python by pytest
+#   make asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make check    formatting, lint and types
+#   make callgrind  instruction counts of the hot paths
+#
+# PYTHON chooses the interpreter, VENV the folder of the environment, CONFIG further options for `pip install`.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?=
+BENCH ?=
+PYTEST ?=
+
+BIN = $(VENV)/bin
+CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
+# Debug information and no optimisation across files, so that a report names its line.
+SANITIZED = -C cmake.define.MAINSPRING_SANITIZE=address,undefined -C cmake.define.MAINSPRING_LTO=OFF \
+            -C cmake.build-type=RelWithDebInfo
+# The interpreter itself is not instrumented: the runtime is loaded first, and Python's own arenas are switched off.
+ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so) \
+           $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
+           UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
+
+.PHONY: help bench test asan test-sanitized check callgrind system clean
+
+help:
+	@sed -n '2,10s/^# \{0,1\}//p' Makefile
+
+system:
+	@sh cmake/system-packages.sh
+
+$(BIN)/python: | system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+bench: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]'
+	$(BIN)/python -m pip install --quiet --group peers || echo 'bench: some peers are not to be had for this Python'
+	$(BIN)/mainspring bench $(BENCH)
+
+test: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja .
+	$(CMAKE) --preset dev && $(CMAKE) --build --preset dev
+	PATH="$(abspath $(BIN)):$$PATH" ctest --preset dev
+	$(BIN)/python -m pytest $(PYTEST)
+
+# An environment of its own, because the module is built in another way.
+asan:
+	$(MAKE) test-sanitized VENV=$(VENV)-asan
+
+test-sanitized: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
+	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
+	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
+	$(ASAN_RUN) $(BIN)/python -m pytest $(PYTEST)
+
+check: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
+	$(BIN)/mypy
+
+callgrind: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers
+	$(BIN)/python -m mainspring.benchmarks.callgrind
+
+clean:
+	rm -rf build .venv .venv-* results

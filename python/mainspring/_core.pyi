@@ -1,0 +1,168 @@
+"""The native part of mainspring. Programs use the names of the package; these are what it is made of."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context
+from socket import socket
+from typing import Any, SupportsFloat, TypeVar, final
+
+_T = TypeVar("_T")
+_FileDescriptor = int | Any  # anything with fileno()
+
+class Handle:
+    """A callback waiting to run: what ``call_soon`` returns (asyncio documentation, "Callback Handles").
+
+    ``isinstance(handle, asyncio.Handle)`` holds. A handle keeps its loop, its callback and the arguments alive until
+    it has run or has been cancelled and dropped.
+    """
+
+    def cancel(self) -> None:
+        """Do not run the callback. Its references are dropped at once. Nothing happens if it ran already."""
+    def cancelled(self) -> bool:
+        """Whether ``cancel`` was called."""
+    def get_context(self) -> Context:
+        """The context in which the callback runs."""
+
+@final
+class TimerHandle(Handle):
+    """A callback waiting for its time: what ``call_later`` and ``call_at`` return.
+
+    Compares and hashes as ``asyncio.TimerHandle`` does: by time, then equality of callback, arguments and state.
+    """
+
+    def when(self) -> float:
+        """The time at which it is due, in seconds of ``loop.time()``."""
+    def __lt__(self, other: object) -> bool: ...
+    def __le__(self, other: object) -> bool: ...
+    def __gt__(self, other: object) -> bool: ...
+    def __ge__(self, other: object) -> bool: ...
+
+@final
+class SocketTransport(asyncio.Transport):
+    """A transport over a connected stream socket (asyncio documentation, "Transports and Protocols").
+
+    Owns its descriptor until ``connection_lost`` has been called: the number cannot come back as another connection
+    before. Made by the loop only.
+    """
+
+    max_size: int
+    """The most bytes that one ``data_received`` gets: 256 KiB."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:  # type: ignore[override]
+        """Queue ``data`` and send it, with everything else of this turn, when the turn's callbacks have run.
+
+        ``bytes`` are kept by reference until they are sent; anything mutable is copied, so it may change afterwards.
+        Sent at once when the queue passes the high water mark or 64 KiB, or outside of a running loop. Raises
+        TypeError for other types and RuntimeError after ``write_eof``. Errors of the connection go to
+        ``connection_lost``.
+        """
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """``write`` for each of several chunks, which are never joined."""
+    def get_write_buffer_size(self) -> int:
+        """The bytes that the kernel has not taken yet. What was written in this turn is offered to it first."""
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high water mark, in bytes; 16 KiB and 64 KiB by default."""
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set the water marks, in bytes. Raises ValueError unless ``high >= low >= 0``."""
+
+@final
+class Acceptor:
+    """Accepts connections from one listening socket, which it keeps alive but does not own."""
+
+    def resume(self) -> None:
+        """Go on accepting after descriptors had run out. Does nothing once stopped."""
+    def stop(self) -> None:
+        """Accept no more. Idempotent."""
+
+class Loop:
+    """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""
+
+    _debug: bool
+    _closed: bool
+    _stopping: bool
+    _thread_id: int | None
+    _task_factory: Callable[..., Any] | None
+    _current_handle: Handle | None
+
+    def __init__(self) -> None:
+        """Raises OSError when the process has no descriptors left; a loop needs four, and two more to run."""
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
+        """Run ``callback(*args)`` in the next turn. RuntimeError when the loop is closed."""
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
+        """``call_soon`` for other threads; wakes the loop if it waits."""
+    def call_later(
+        self,
+        delay: SupportsFloat,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """Run ``callback(*args)`` after ``delay`` seconds: never earlier, and later only by what the machine needs.
+
+        A negative or NaN delay is due at once. TypeError when it is no number.
+        """
+    def call_at(
+        self, when: SupportsFloat, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle:
+        """Run ``callback(*args)`` when ``time()`` has reached ``when``. Timers for one time run in order."""
+    def time(self) -> float:
+        """The present in seconds: the clock of ``time.monotonic()``, to the nanosecond."""
+    def create_future(self) -> asyncio.Future[Any]:
+        """A new ``asyncio.Future`` of this loop."""
+    def create_task(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> asyncio.Task[_T]:
+        """Schedule a coroutine. ``kwargs`` are those of ``asyncio.Task``, or what the task factory accepts."""
+    def stop(self) -> None:
+        """End ``run_forever`` after this turn."""
+    def is_running(self) -> bool:
+        """Whether the loop runs, in whatever thread."""
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+    def get_debug(self) -> bool:
+        """Whether debug mode is on."""
+    def add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> None:
+        """Run ``callback(*args)`` in each turn in which ``fd`` can be read.
+
+        The descriptor stays the program's: remove it before closing it. Its blocking mode is not changed. Raises
+        ValueError for what is no descriptor, PermissionError for what cannot be polled (a regular file), and
+        RuntimeError for the descriptor of an open transport.
+        """
+    def add_writer(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> None:
+        """``add_reader`` for writing."""
+    def remove_reader(self, fd: _FileDescriptor) -> bool:
+        """Stop watching; whether there was a reader."""
+    def remove_writer(self, fd: _FileDescriptor) -> bool:
+        """Stop watching; whether there was a writer."""
+    def _check_closed(self) -> None: ...
+    def _add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
+    def _add_writer(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
+    def _remove_reader(self, fd: _FileDescriptor) -> bool: ...
+    def _remove_writer(self, fd: _FileDescriptor) -> bool: ...
+    def _ensure_fd_no_transport(self, fd: _FileDescriptor) -> None: ...
+    def _run(self, handles_signals: bool) -> None: ...
+    def _close(self) -> None: ...
+    def _open_signal_pipe(self) -> int: ...
+    def _forward_signals_to(self, fd: int) -> None: ...
+    def _make_handle(self, callback: Callable[..., object], *args: Any) -> Handle: ...
+    def _add_callback(self, handle: Handle) -> None: ...
+    def _open_socket_transport(
+        self,
+        sock: socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None,
+        extra: dict[str, Any] | None,
+        server: Any,
+        context: Context | None,
+        /,
+    ) -> SocketTransport: ...
+    def _accept_on(
+        self,
+        sock: socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        server: Any,
+        tls: dict[str, Any] | None,
+        backlog: int,
+        context: Context | None,
+        /,
+    ) -> Acceptor: ...
