@@ -13,12 +13,13 @@ from mainspring import _core, _describe
 from mainspring._serving import ServingMethods
 from mainspring._signals import SignalMethods
 from mainspring._sockets import SocketMethods
+from mainspring._unix import UnixMethods
 
 _format_handle: Any = vars(base_events)["_format_handle"]
 
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
-    ServingMethods, SignalMethods, SocketMethods, _core.Loop, asyncio.BaseEventLoop
+    ServingMethods, SignalMethods, SocketMethods, UnixMethods, _core.Loop, asyncio.BaseEventLoop
 ):
     """An asyncio event loop on libuv.
 
@@ -32,6 +33,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         asyncio.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
+        self._unix_server_sockets: dict[Any, int] = {}
 
     def run_forever(self) -> None:
         """Run until ``stop()`` is called.

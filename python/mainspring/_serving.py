@@ -34,7 +34,7 @@ class ServingMethods:
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
         _set_nodelay(sock)
-        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        if sock.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
             extra = {"sockname": sock.getsockname(), "peername": _peername(sock), **(extra or {})}
         return self._open_socket_transport(sock, protocol, waiter, extra, server, context)
 
@@ -86,11 +86,12 @@ class ServingMethods:
             }
         self._acceptors[sock.fileno()] = self._accept_on(sock, protocol_factory, server, tls, backlog, context)
 
-    def _stop_serving(self, sock: socket.socket) -> None:
+    def _stop_serving(self: Any, sock: socket.socket) -> None:
         acceptor = self._acceptors.pop(sock.fileno(), None)
         if acceptor is not None:
             acceptor.stop()
-        sock.close()
+        with self._unix_path_removed(sock):
+            sock.close()
 
     def _report_accept_error(self: Any, acceptor: Any, error: OSError, sock: socket.socket) -> None:
         """Descriptors or memory have run out; the acceptor has stopped watching and goes on in a while."""

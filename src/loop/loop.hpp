@@ -101,7 +101,7 @@ class Loop {
 
   // --- contexts ----------------------------------------------------------------------------------------------------
 
-  // Makes `context` current until another one is asked for or the turn ends. False with an exception set.
+  // Makes `context` current until leave_context(), or until another one is asked for. False with an exception set.
   bool enter_context(PyObject* context);
   void leave_context();
 

@@ -139,7 +139,9 @@ bool Loop::serve(ReadyItem item) {
     default: {
       auto* io = item.as<IoObject>();
       const Ref alive = Ref::steal(io->object);
-      return io->kind->run_step(io) == 0;
+      if (io->kind->run_step(io) < 0) return false;
+      leave_context();
+      return true;
     }
   }
 }
@@ -147,7 +149,9 @@ bool Loop::serve(ReadyItem item) {
 int Loop::serve_arrival(uv::Poller* poller) {
   const int events = poller->take();
   if (events == 0) return 0;
-  return poller->serve(events);
+  const int status = poller->serve(events);
+  if (status == 0) leave_context();
+  return status;
 }
 
 int Loop::run_handle(Handle* handle) {
@@ -165,6 +169,9 @@ int Loop::run_handle(Handle* handle) {
   }
   int status = 0;
   if (result) [[likely]] {
+    // Dropping the result or the Handle may run finalizers that want to enter the context: an exception that was never
+    // retrieved is reported in its task's.
+    leave_context();
     Py_DECREF(result);
   } else {
     status = report_callback_error(handle);

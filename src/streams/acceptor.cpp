@@ -105,7 +105,8 @@ int Acceptor::accept_all() {
 int Acceptor::accepted(int connection, const Address& peer) {
   const Ref own_context = Ref::steal(PyContext_Copy(context));
   if (!own_context) return refused(connection, nullptr);
-  if (tls != Py_None || (peer.family() != AF_INET && peer.family() != AF_INET6)) {
+  const int family = peer.family();
+  if (tls != Py_None || (family != AF_INET && family != AF_INET6 && family != AF_UNIX)) {
     // Takes the descriptor over, whatever happens.
     const Ref result = Ref::steal(PyObject_CallMethod(loop_object, "_accept_in_python", "iOOOOO", connection,
                                                       protocol_factory, socket, server, tls, own_context.get()));

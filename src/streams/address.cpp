@@ -1,10 +1,23 @@
 #include "streams/address.hpp"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 
 namespace mainspring {
+
+PyObject* unix_name(int fd, bool own) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if ((own ? getsockname(fd, generic, &size) : getpeername(fd, generic, &size)) < 0) Py_RETURN_NONE;
+  const auto length = static_cast<Py_ssize_t>(size) - static_cast<Py_ssize_t>(offsetof(sockaddr_un, sun_path));
+  if (length > 0 && address.sun_path[0] == 0) return PyBytes_FromStringAndSize(address.sun_path, length);
+  const size_t most = length > 0 ? static_cast<size_t>(length) : 0;
+  return PyUnicode_DecodeFSDefaultAndSize(address.sun_path, static_cast<Py_ssize_t>(strnlen(address.sun_path, most)));
+}
 
 void Address::set(const sockaddr* address, socklen_t size) {
   address_ = {};

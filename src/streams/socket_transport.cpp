@@ -42,6 +42,7 @@ PyObject* SocketTransport::make(const Origin& origin) {
     self->peer_.set_peer(origin.fd);
   }
   const Ref made = Ref::steal(self->object());
+  if (self->own_.family() == AF_UNIX && !self->note_unix_names()) return nullptr;
   if (!self->use_protocol(origin.protocol)) return nullptr;
   if (origin.server) {
     const Ref attached =
@@ -67,6 +68,14 @@ PyObject* SocketTransport::make(const Origin& origin) {
     PyErr_Clear();
   }
   return Py_NewRef(self->object());
+}
+
+// Names of UNIX sockets are long and rarely there, so they are not kept as addresses.
+bool SocketTransport::note_unix_names() {
+  const Ref own = Ref::steal(unix_name(fd_, true));
+  const Ref peer = Ref::steal(unix_name(fd_, false));
+  return own && peer && PyDict_SetDefault(extra, names().sockname, own.get()) &&
+         PyDict_SetDefault(extra, names().peername, peer.get());
 }
 
 bool SocketTransport::use_protocol(PyObject* protocol) {

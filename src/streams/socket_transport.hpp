@@ -112,6 +112,7 @@ class SocketTransport {
   void close_descriptor();
   PyObject* python_socket();
   bool use_protocol(PyObject* protocol);
+  bool note_unix_names();
   size_t flush_threshold() const { return high_water_ < kGatherLimit ? high_water_ : kGatherLimit; }
 
   IoObject io_;

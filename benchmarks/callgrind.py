@@ -1,0 +1,115 @@
+"""Instructions an operation, counted by valgrind: ``python -m mainspring.benchmarks.callgrind``.
+
+Each operation runs twice in processes of their own, with different counts; the difference of the instructions over the
+difference of the counts is what one operation costs, and start-up cancels out. The collector is off and the hash seed
+fixed, so the counts repeat. Instructions inside the kernel are not seen. Valgrind makes a program some fifty times
+slower while clocks run on, so what a loop does by the clock, such as polling between callbacks, happens more often an
+operation than it really would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainspring.benchmarks.loops import DEFAULT, LOOPS, OURS
+from mainspring.benchmarks.machine import this_machine
+
+PATIENCE = 600
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An operation that callgrind_target knows, and the two counts it is run with."""
+
+    name: str
+    label: str
+    few: int
+    many: int
+
+
+OPERATIONS = (
+    Counted("chain", "call_soon → run, chained", 10_000, 60_000),
+    Counted("timer", "timer set → cancelled", 10_000, 60_000),
+    Counted("echo", "TCP echo round trip, protocol, 1 KiB", 2_000, 12_000),
+)
+
+
+class CallgrindError(Exception):
+    """Valgrind is missing, or the program did not end well under it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m mainspring.benchmarks.callgrind", description="Count instructions."
+    )
+    parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
+    options = parser.parse_args(arguments)
+    names = options.loops.split(",")
+    for name in names:
+        if name not in LOOPS or not LOOPS[name].installed():
+            print(f"callgrind: the loop {name!r} is not installed", file=sys.stderr)
+            return 2
+    figures: dict[str, dict[str, int]] = {}
+    try:
+        for operation in OPERATIONS:
+            for name in names:
+                print(f"{operation.label} on {name}", file=sys.stderr, flush=True)
+                figures.setdefault(operation.label, {})[name] = instructions_each(operation, name)
+    except CallgrindError as error:
+        print(f"callgrind: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(table(figures, names)))
+    versions = {name: LOOPS[name].version() for name in names}
+    text = json.dumps({"machine": str(this_machine()), "versions": versions, "instructions": figures}, indent=1)
+    if options.output is None:
+        print(text)
+    else:
+        options.output.write_text(text + "\n")
+    return 0
+
+
+def instructions_each(operation: Counted, loop: str) -> int:
+    few, many = (instructions(operation.name, loop, count) for count in (operation.few, operation.many))
+    return round((many - few) / (operation.many - operation.few))
+
+
+def instructions(operation: str, loop: str, count: int) -> int:
+    """What one process spends in all."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise CallgrindError("valgrind is not installed; Debian's package is called valgrind")
+    finished = subprocess.run(
+        [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
+        + ["-m", "mainspring.benchmarks.callgrind_target", loop, operation, str(count)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+    )
+    collected = re.search(r"Collected : (\d+)", finished.stderr)
+    if finished.returncode != 0 or collected is None:
+        raise CallgrindError(f"{operation} on {loop} ended with {finished.returncode}:\n{finished.stderr}")
+    return int(collected[1])
+
+
+def table(figures: dict[str, dict[str, int]], names: list[str]) -> Iterator[str]:
+    """Markdown, to be put into a document as it is."""
+    yield f"| instructions | {' | '.join(names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for label, row in figures.items():
+        yield f"| {label} | {' | '.join(f'{row[name]:,}' for name in names)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The workloads that are a server under load: the server in this process, the load generator in another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.benchmarks.generator import run_generator
+from mainspring.benchmarks.loops import LoopFactory
+from mainspring.benchmarks.pinning import allowed_processors, pin_to
+from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
+
+StartServer = Callable[[], AbstractAsyncContextManager[int]]
+"""Serves while entered and gives the port."""
+
+
+@dataclass(frozen=True)
+class ServerWorkload:
+    """Puts a server under load and judges by requests per second of processor time that the server used."""
+
+    name: str
+    start: StartServer
+    mode: str
+    connections: int
+    size: int = 1024
+    quick: bool = True
+    unit: Unit = REQUESTS
+    network: bool = True
+
+    def measure(self, factory: LoopFactory, check: LoopCheck, windows: Windows) -> Measurement:
+        processors = allowed_processors()
+        pin_to(0, processors)
+        generator_cpu = processors[1] if len(processors) > 1 else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            loop_class, figures = runner.run(self._serve(check, windows, generator_cpu))
+        return Measurement(
+            value=figures["requests"] / figures["server_seconds"],
+            loop_class=loop_class,
+            details={
+                "wall_requests_per_second": figures["requests_per_second"],
+                "p50_us": figures["p50_us"],
+                "p99_us": figures["p99_us"],
+                "p999_us": figures["p999_us"],
+                "server_load": figures["server_seconds"] / figures["seconds"],
+                "generator_load": figures["generator_seconds"] / figures["seconds"],
+            },
+        )
+
+    async def _serve(self, check: LoopCheck, windows: Windows, generator_cpu: int | None) -> tuple[str, dict[str, Any]]:
+        async with self.start() as port:
+            figures = await in_thread(
+                lambda: run_generator(
+                    self.mode,
+                    port,
+                    connections=self.connections,
+                    size=self.size,
+                    warmup=windows.warmup,
+                    duration=windows.server,
+                    cpu=generator_cpu,
+                )
+            )
+            return check(), figures
+
+
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """The result of ``function`` run in a plain thread: the loop's own executor would be part of what is measured."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    outcome: list[Any] = [None, None]
+
+    def run() -> None:
+        try:
+            outcome[0] = function()
+        except BaseException as error:
+            outcome[1] = error
+        loop.call_soon_threadsafe(done.set)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    await done.wait()
+    thread.join()
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]

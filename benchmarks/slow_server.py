@@ -1,0 +1,33 @@
+"""The other side of the client workload: a plain HTTP server on the default loop that answers after 200 ms."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+DELAY = 0.2
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+
+
+class SlowAnswer(asyncio.Protocol):
+    """Takes whatever comes up to an empty line as one request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data.endswith(b"\r\n\r\n"):
+            asyncio.get_running_loop().call_later(DELAY, self.transport.write, ANSWER)
+
+
+async def serve() -> None:
+    server = await asyncio.get_running_loop().create_server(SlowAnswer, "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    if int(sys.argv[1]) >= 0:
+        os.sched_setaffinity(0, {int(sys.argv[1])})
+    asyncio.run(serve())

@@ -1,0 +1,63 @@
+"""One measurement in a process of its own: ``python -m mainspring.benchmarks.worker LOOP WORKLOAD WINDOWS``.
+
+Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 1 for anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import traceback
+from dataclasses import asdict
+
+from mainspring.benchmarks.loops import LOOPS, LoopDidNotStartError, LoopKind
+from mainspring.benchmarks.workload import Measurement, Windows
+from mainspring.benchmarks.workloads import CATALOGUE
+
+LOOP_DID_NOT_START = 3
+PROBE = "probe"
+
+
+def probe(kind: LoopKind) -> Measurement:
+    """Start the loop and do nothing else."""
+
+    async def look() -> str:
+        return kind.check(asyncio.get_running_loop())
+
+    try:
+        with asyncio.Runner(loop_factory=kind.factory()) as runner:
+            return Measurement(0.0, runner.run(look()))
+    except LoopDidNotStartError:
+        raise
+    except Exception as error:
+        raise LoopDidNotStartError(f"the loop {kind.name!r} did not start: {error!r}") from error
+
+
+def measure(loop_name: str, workload_name: str, windows: Windows) -> Measurement:
+    kind = LOOPS[loop_name]
+    if workload_name == PROBE:
+        return probe(kind)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    workload = CATALOGUE[workload_name]
+    return workload.measure(kind.factory(), lambda: kind.check(asyncio.get_running_loop()), windows)
+
+
+def main(loop_name: str, workload_name: str, windows: str) -> int:
+    try:
+        result = measure(loop_name, workload_name, Windows(**json.loads(windows)))
+    except LoopDidNotStartError as error:
+        print(json.dumps({"error": str(error)}))
+        return LOOP_DID_NOT_START
+    except BaseException as error:
+        traceback.print_exc()
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+        return 1
+    print(json.dumps(asdict(result)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Fixtures that every test may use: the event loops under comparison, and descriptors counted around each test."""
+
+import asyncio
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+# Test files are imported by path (--import-mode=importlib); what they share is the package `helpers` beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from helpers import LOOPS, collect_errors, is_mainspring, open_descriptors  # noqa: E402
+
+
+@pytest.fixture(params=list(LOOPS))
+def loop_name(request):
+    """The loop under test: every test that uses it, or a fixture below, runs once on each loop."""
+    return request.param
+
+
+@pytest.fixture
+def loop_factory(loop_name):
+    """Makes loops of the kind under test; the test closes them."""
+    return LOOPS[loop_name]
+
+
+@pytest.fixture
+def loop(loop_factory, loop_name):
+    """A new loop of the kind under test; afterwards its tasks are cancelled and it is closed."""
+    loop = loop_factory()
+    assert is_mainspring(loop) == (loop_name == "mainspring")
+    yield loop
+    finish(loop)
+
+
+@pytest.fixture
+def mainspring_loop():
+    """A mainspring loop, for what only that promises."""
+    loop = LOOPS["mainspring"]()
+    assert is_mainspring(loop)
+    yield loop
+    finish(loop)
+
+
+@pytest.fixture
+def errors(loop):
+    """What the loop's exception handler was called with."""
+    return collect_errors(loop)
+
+
+def finish(loop):
+    """Cancel what still runs, let transports say goodbye, close."""
+    if loop.is_closed():
+        return
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_descriptors(request):
+    """Each test leaves the descriptors that it found."""
+    before = open_descriptors()
+    yield
+    left = {fd: name for fd, name in open_descriptors().items() if before.get(fd) != name}
+    if left:
+        gc.collect()
+        left = {fd: name for fd, name in open_descriptors().items() if before.get(fd) != name}
+    assert not left, f"descriptors left open: {left}"

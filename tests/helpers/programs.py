@@ -1,0 +1,38 @@
+"""Programs in processes of their own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+
+def _command(code, arguments, options):
+    return [sys.executable, *options, "-c", textwrap.dedent(code), *map(str, arguments)]
+
+
+def _environment(extra):
+    # Nothing that the test run itself was configured with.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHONASYNCIO"))}
+    return {**clean, **extra}
+
+
+def run_program(code, *arguments, options=(), timeout=60, env=()):
+    """Run Python code to its end; a CompletedProcess with text."""
+    return subprocess.run(
+        _command(code, arguments, options),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=_environment(dict(env)),
+    )
+
+
+def start_program(code, *arguments, options=(), env=()):
+    """Start Python code; a Popen with text pipes."""
+    return subprocess.Popen(
+        _command(code, arguments, options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(dict(env)),
+    )
