@@ -1,1 +1,1 @@
-"""The benchmark: this loop, the default loop and their peers, side by side on this machine (``mainspring bench``)."""
+"""The benchmark, ``mainspring bench``: this loop, the default loop and their peers, side by side."""

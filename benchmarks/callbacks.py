@@ -56,7 +56,11 @@ class CallbackWorkload:
         return Measurement(
             value=statistics.median(processor for processor, _ in samples) / count * 1e9,
             loop_class=loop_class,
-            details={"wall_ns": statistics.median(wall for _, wall in samples) / count * 1e9, "count": count, **extra},
+            details={
+                "wall_ns": statistics.median(wall for _, wall in samples) / count * 1e9,
+                "count": count,
+                **extra,
+            },
         )
 
     async def _sample(self, loop: asyncio.AbstractEventLoop, count: int) -> tuple[float, float]:

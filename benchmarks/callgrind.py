@@ -1,10 +1,10 @@
 """Instructions an operation, counted by valgrind: ``python -m mainspring.benchmarks.callgrind``.
 
-Each operation runs twice in processes of their own, with different counts; the difference of the instructions over the
-difference of the counts is what one operation costs, and start-up cancels out. The collector is off and the hash seed
-fixed, so the counts repeat. Instructions inside the kernel are not seen. Valgrind makes a program some fifty times
-slower while clocks run on, so what a loop does by the clock, such as polling between callbacks, happens more often an
-operation than it really would.
+Each operation runs twice in processes of their own, with different counts; the difference of the instructions
+over the difference of the counts is what one operation costs, and start-up cancels out. The collector is off
+and the hash seed fixed, so the counts repeat. Instructions inside the kernel are not seen. Valgrind makes a
+program some fifty times slower while clocks run on, so what a loop does by the clock, such as polling between
+callbacks, happens more often an operation than it really would.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class CallgrindError(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m mainspring.benchmarks.callgrind", description="Count instructions."
-    )
+    parser = argparse.ArgumentParser(prog="callgrind", description=__doc__)
     parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it"
+    )
     options = parser.parse_args(arguments)
     names = options.loops.split(",")
     for name in names:
@@ -70,7 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print("\n".join(table(figures, names)))
     versions = {name: LOOPS[name].version() for name in names}
-    text = json.dumps({"machine": str(this_machine()), "versions": versions, "instructions": figures}, indent=1)
+    text = json.dumps(
+        {"machine": str(this_machine()), "versions": versions, "instructions": figures}, indent=1
+    )
     if options.output is None:
         print(text)
     else:
@@ -88,9 +90,9 @@ def instructions(operation: str, loop: str, count: int) -> int:
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise CallgrindError("valgrind is not installed; Debian's package is called valgrind")
+    words = ["-m", "mainspring.benchmarks.callgrind_target", loop, operation, str(count)]
     finished = subprocess.run(
-        [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
-        + ["-m", "mainspring.benchmarks.callgrind_target", loop, operation, str(count)],
+        [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, *words],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -24,7 +24,7 @@ def command(mode: str, port: int, **options: object) -> list[str]:
 
 
 def run_generator(mode: str, port: int, watch: bool = True, **options: object) -> dict[str, Any]:
-    """The figures of one run; when told to ``watch``, with the processor time this process used as ``server_seconds``."""
+    """The figures of one run; ``watch`` adds the processor time this process used, as ``server_seconds``."""
     watched = os.getpid() if watch else None
     finished = subprocess.run(
         command(mode, port, watch=watched, **options), capture_output=True, text=True, check=False

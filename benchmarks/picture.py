@@ -25,7 +25,9 @@ COLOURS = {
 }
 
 
-def draw(rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machine: Machine, path: Path) -> list[Path]:
+def draw(
+    rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machine: Machine, path: Path
+) -> list[Path]:
     """Write ``path`` with the endings .png and .svg; the files written."""
     names = [kind.name for kind in loops if kind.name != DEFAULT]
     bar = 0.8 / max(1, len(names))
@@ -39,7 +41,12 @@ def draw(rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machin
                 speeds.append(row.speeds[name])
         # A bar starts at 1, the default loop's speed, so that it points left where the loop is slower.
         axes.barh(
-            places, [speed - 1 for speed in speeds], bar * 0.92, left=1, color=COLOURS.get(name, "#333333"), label=name
+            places,
+            [speed - 1 for speed in speeds],
+            bar * 0.92,
+            left=1,
+            color=COLOURS.get(name, "#333333"),
+            label=name,
         )
         for y, speed in zip(places, speeds, strict=True):
             axes.annotate(
@@ -53,7 +60,7 @@ def draw(rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machin
                 fontweight="bold" if name == OURS else "normal",
             )
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.08)
     axes.axvline(1, color="#333333", linewidth=1)
@@ -62,9 +69,13 @@ def draw(rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machin
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("Speed relative to the default asyncio loop (more is better)", loc="left", fontweight="bold", pad=28)
+    axes.set_title(
+        "Speed relative to the default loop (more is better)", loc="left", fontweight="bold", pad=28
+    )
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), frameon=False)
-    axes.set_xlabel("callbacks by processor time, servers by requests per second of processor time", fontsize=8)
+    axes.set_xlabel(
+        "callbacks by processor time, servers by requests per second of processor time", fontsize=8
+    )
     ran = "; ".join(f"{kind.name} = {classes[kind.name]} ({kind.version()})" for kind in loops)
     figure.text(0.01, 0.005, textwrap.fill(f"{machine}. {ran}.", 170), fontsize=7, va="bottom")
     figure.tight_layout(rect=(0, 0.75 / height, 1, 1))

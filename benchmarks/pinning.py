@@ -1,4 +1,4 @@
-"""Which processor runs what: the server on the first one this process may use, the load generator on the second."""
+"""Which processor runs what: the server the first one that is allowed, the load generator the second."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class MeasurementError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. A round after the first is given up where ``budget`` seconds have passed since the start."""
+    """What to run. Rounds after the first leave out what would begin after ``budget`` seconds."""
 
     loops: Sequence[LoopKind]
     workloads: Sequence[Workload]
@@ -128,7 +128,9 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
         raise
     answer = last_object(output)
     if process.returncode == LOOP_DID_NOT_START or (workload == PROBE and process.returncode != 0):
-        raise LoopDidNotStartError(answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}")
+        raise LoopDidNotStartError(
+            answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}"
+        )
     if process.returncode != 0 or "value" not in answer:
         raise MeasurementError(reason(process.returncode, answer, complaints))
     if not answer["loop_class"]:

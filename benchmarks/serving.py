@@ -50,7 +50,9 @@ class ServerWorkload:
             },
         )
 
-    async def _serve(self, check: LoopCheck, windows: Windows, generator_cpu: int | None) -> tuple[str, dict[str, Any]]:
+    async def _serve(
+        self, check: LoopCheck, windows: Windows, generator_cpu: int | None
+    ) -> tuple[str, dict[str, Any]]:
         async with self.start() as port:
             figures = await in_thread(
                 lambda: run_generator(
@@ -67,7 +69,7 @@ class ServerWorkload:
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
-    """The result of ``function`` run in a plain thread: the loop's own executor would be part of what is measured."""
+    """Run ``function`` in a plain thread, since the loop's own executor would be part of what is measured."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     outcome: list[Any] = [None, None]

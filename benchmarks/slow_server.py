@@ -1,4 +1,4 @@
-"""The other side of the client workload: a plain HTTP server on the default loop that answers after 200 ms."""
+"""The other side of the client workload: a server on the default loop that answers HTTP after 200 ms."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ def print_tables(
     names = [kind.name for kind in loops]
     console.print(figures(rows, names))
     console.print(
-        "ns: processor time an operation, less is better. req/s: requests per second of the server's processor time, "
-        "more is better; wall-clock rates and latencies are in the table below and in the JSON. "
-        "Ratios are speeds, so above 1 mainspring is faster. –: such a loop has nothing of its own there.",
+        "ns: processor time an operation, less is better. req/s: requests per second of the server's "
+        "processor time, more is better; wall-clock rates and latencies are in the table below and in the JSON. "
+        "Ratios are speeds, so above 1 mainspring is faster. -: the loop has nothing of its own there.",
         style="dim",
     )
     for note in notes(rows):
@@ -42,7 +42,7 @@ def figures(rows: list[Row], names: list[str]) -> Table:
     for row in rows:
         cells = [value_text(row, name) for name in names]
         unit = UNIT_NAMES.get(row.unit, row.unit.label)
-        peer = Text("–")
+        peer = Text("-")
         if row.over_peer is not None:
             peer = Text.assemble(ratio(row.over_peer), f" {row.best_peer}")
         table.add_row(row.workload, unit, *cells, ratio(row.speeds.get(OURS)), peer)
@@ -52,14 +52,14 @@ def figures(rows: list[Row], names: list[str]) -> Table:
 def value_text(row: Row, name: str) -> str:
     if name in row.medians:
         return row.unit.text(row.medians[name]) + ("*" if name in row.failures else "")
-    return "failed" if name in row.failures else "–"
+    return "failed" if name in row.failures else "-"
 
 
 def ratio(value: float | None) -> Text:
     if value is None:
-        return Text("–")
+        return Text("-")
     style = "green" if value >= 1.05 else "red" if value < 0.95 else ""
-    return Text(f"{value:.2f}×", style=style)
+    return Text(f"{value:.2f}x", style=style)
 
 
 def notes(rows: list[Row]) -> list[str]:
@@ -68,6 +68,12 @@ def notes(rows: list[Row]) -> list[str]:
         for row in rows
         for loop, reason in row.failures.items()
     ]
+    for row in rows:
+        late = [
+            f"{loop} {found['late_us']:,.0f}" for loop, found in row.details.items() if "late_us" in found
+        ]
+        if late:
+            lines.append(f"{row.workload}: median lateness in µs: {', '.join(late)}.")
     counts = sorted({row.rounds for row in rows})
     if len(counts) > 1:
         lines.append(f"Rounds: {counts[-1]}; where time ran out, {counts[0]}.")
@@ -77,7 +83,9 @@ def notes(rows: list[Row]) -> list[str]:
 
 
 def wall_clock(rows: list[Row], names: list[str]) -> Table:
-    table = Table(title="Servers by wall clock: requests per second; latency p50 / p99 / p99.9 in ms; server's load")
+    table = Table(
+        title="Servers by wall clock: requests per second; latency p50 / p99 / p99.9 in ms; server's load"
+    )
     table.add_column("workload")
     for name in names:
         table.add_column(name, justify="right")

@@ -1,6 +1,6 @@
 """One measurement in a process of its own: ``python -m mainspring.benchmarks.worker LOOP WORKLOAD WINDOWS``.
 
-Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 1 for anything else.
+Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 1 for the rest.
 """
 
 from __future__ import annotations

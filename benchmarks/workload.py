@@ -1,4 +1,4 @@
-"""What a workload is and what measuring it gives: the interface between the workloads, the worker and the runner."""
+"""What a workload is and what measuring it gives: the interface between workloads, worker and runner."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Windows:
 
     @classmethod
     def full(cls) -> Windows:
-        return cls(callbacks=0.5, warmup=0.3, server=1.0)
+        return cls(callbacks=0.4, warmup=0.3, server=0.8)
 
 
 @dataclass
 class Measurement:
-    """One figure of one process. ``details`` stand beside the judged ``value``: wall-clock rates, latencies."""
+    """One figure of one process; beside the judged ``value`` stand wall-clock rates and latencies."""
 
     value: float
     loop_class: str = ""

@@ -28,7 +28,8 @@ class ClientWorkload:
         processors = allowed_processors()
         server_cpu = processors[1] if len(processors) > 1 else -1
         server = subprocess.Popen(
-            [sys.executable, "-m", "mainspring.benchmarks.slow_server", str(server_cpu)], stdout=subprocess.PIPE
+            [sys.executable, "-m", "mainspring.benchmarks.slow_server", str(server_cpu)],
+            stdout=subprocess.PIPE,
         )
         try:
             assert server.stdout is not None

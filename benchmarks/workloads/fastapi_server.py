@@ -1,4 +1,4 @@
-"""A FastAPI app on uvicorn under HTTP load; uvicorn serves inside the loop that runs, so it cannot choose another."""
+"""A FastAPI app on uvicorn under HTTP load; uvicorn serves inside the loop that already runs."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class IdleMemoryWorkload:
         return Measurement(max(1.0, (after - before) / COUNTED), check(), {"connections": COUNTED})
 
     async def _settle(self, clients: list[subprocess.Popen[bytes]], port: int, count: int) -> int:
-        """Open ``count`` connections more, wait until the server holds them all, and give its resident memory."""
+        """Open ``count`` connections more; the resident memory when the server holds them all."""
         expected = len(IdleProtocol.connections) + count
         client = subprocess.Popen(
             command("idle", port, connections=count), stdin=subprocess.PIPE, stdout=subprocess.PIPE

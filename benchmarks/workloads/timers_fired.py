@@ -1,7 +1,7 @@
 """A thousand timers that all fire: spread over five milliseconds, and all due together.
 
-Waiting costs no processor time, so only the work is judged. When they are spread, a loop that wakes for every deadline
-works more than one that rounds deadlines to milliseconds; ``late_us`` says what the rounding costs.
+Waiting costs no processor time, so only the work is judged. When they are spread, a loop that wakes for every
+deadline works more than one that rounds deadlines to milliseconds; ``late_us`` says what the rounding costs.
 """
 
 from __future__ import annotations

@@ -24,13 +24,13 @@ PyMethodDef transport_methods[] = {
     bare_method("close", SocketTransport::close,
                 "Stops reading, sends what is queued, then calls protocol.connection_lost(None)."),
     bare_method("abort", SocketTransport::abort, "Closes at once; what the kernel does not take now is lost."),
-    bare_method("is_closing", SocketTransport::is_closing, "Whether the transport is closing or closed."),
-    bare_method("is_reading", SocketTransport::is_reading, "Whether the transport is neither paused nor closing."),
+    bare_method("is_closing", Transport::is_closing, "Whether the transport is closing or closed."),
+    bare_method("is_reading", Transport::is_reading, "Whether the transport is neither paused nor closing."),
     bare_method("pause_reading", SocketTransport::pause_reading, "Stops calling the protocol with data."),
     bare_method("resume_reading", SocketTransport::resume_reading, "Goes on after pause_reading()."),
     single_method("set_protocol", SocketTransport::set_protocol, "Makes another protocol the transport's."),
-    bare_method("get_protocol", SocketTransport::get_protocol, "The current protocol; None once it is closed."),
-    keyword_method("get_extra_info", SocketTransport::get_extra_info,
+    bare_method("get_protocol", Transport::get_protocol, "The current protocol; None once it is closed."),
+    keyword_method("get_extra_info", Transport::get_extra_info,
                    "Information about the connection: 'socket', 'sockname' and 'peername', or `default`."),
     bare_method("get_write_buffer_size", SocketTransport::get_write_buffer_size,
                 "The number of bytes that wait for the peer."),
@@ -39,13 +39,13 @@ PyMethodDef transport_methods[] = {
     keyword_method("set_write_buffer_limits", SocketTransport::set_write_buffer_limits,
                    "Sets the high and the low water mark in bytes, 64 KiB and a quarter of it by default. ValueError "
                    "unless high >= low >= 0."),
-    single_method("_call_connection_lost", SocketTransport::call_connection_lost, nullptr),
+    single_method("_call_connection_lost", Transport::call_connection_lost, nullptr),
     single_method("_force_close", SocketTransport::force_close, nullptr),
     {},
 };
 
 PyGetSetDef transport_attributes[] = {
-    {"_loop", SocketTransport::get_loop, nullptr, nullptr, nullptr},
+    {"_loop", Transport::get_loop, nullptr, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {},
 };
@@ -69,7 +69,7 @@ constexpr const char* kTransportDoc =
 PyType_Slot transport_slots[] = {
     {Py_tp_doc, const_cast<char*>(kTransportDoc)},
     {Py_tp_dealloc, reinterpret_cast<void*>(SocketTransport::dealloc)},
-    {Py_tp_finalize, reinterpret_cast<void*>(SocketTransport::finalize)},
+    {Py_tp_finalize, reinterpret_cast<void*>(Transport::finalize)},
     {Py_tp_traverse, reinterpret_cast<void*>(SocketTransport::traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(SocketTransport::clear)},
     {Py_tp_repr, reinterpret_cast<void*>(SocketTransport::repr)},

@@ -11,7 +11,7 @@ namespace mainspring {
 
 struct IoObject;
 
-// The behaviour of a kind of I/O object; one constant table for each kind.
+// The behaviour of a kind of I/O object; one constant table for each kind. What a kind never needs may be nullptr.
 struct IoKind {
   // A step that was deferred to the ready queue. -1 with an exception set only for what leaves the loop.
   int (*run_step)(IoObject* io);
@@ -19,6 +19,13 @@ struct IoKind {
   int (*flush)(IoObject* io);
   // The loop closes: let go of the Poller. Nothing may be called back.
   void (*loop_closes)(IoObject* io);
+
+  // For transports only: starts to receive, as above.
+  int (*begin)(IoObject* io);
+  // Closes the descriptor, once, and tells whoever has to know. Never fails.
+  void (*close_descriptor)(IoObject* io);
+  // get_extra_info() of what is not known yet: a new reference, or nullptr, with an exception set or without.
+  PyObject* (*find_info)(IoObject* io, PyObject* name);
 };
 
 struct IoObject {

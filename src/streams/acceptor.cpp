@@ -11,7 +11,7 @@
 
 namespace mainspring {
 
-const IoKind Acceptor::kKind = {nothing, nothing, loop_closes};
+const IoKind Acceptor::kKind = {nothing, nothing, loop_closes, nullptr, nullptr, nullptr};
 
 PyObject* Acceptor::make(Loop* loop, PyObject* protocol_factory, PyObject* socket, PyObject* server, PyObject* tls,
                          int backlog, PyObject* context) {

@@ -14,14 +14,14 @@
 // water mark or kGatherLimit, or outside of a turn; bytes are kept by reference, everything else is copied.
 #pragma once
 
-#include "loop/io_object.hpp"
-#include "loop/loop.hpp"
+#include "loop/flow_control.hpp"
+#include "loop/transport.hpp"
 #include "streams/address.hpp"
 #include "streams/write_queue.hpp"
 
 namespace mainspring {
 
-class SocketTransport {
+class SocketTransport : public Transport {
  public:
   // What a new transport is made from. All but `loop`, `protocol` and `fd` may be nullptr.
   struct Origin {
@@ -40,12 +40,8 @@ class SocketTransport {
   // connection_made.
   static PyObject* make(const Origin& origin);
 
-  static SocketTransport* from(PyObject* self);
-
-  // The instance layout: `extra` is the slot `_extra` of asyncio.BaseTransport, which must come first.
-  PyObject_HEAD PyObject* extra;
-  PyObject* dict;
-  PyObject* weak_references;
+  static SocketTransport* from(PyObject* self) { return static_cast<SocketTransport*>(Transport::from(self)); }
+  static SocketTransport* from(IoObject* io) { return from(io->object); }
 
   // --- the Python interface ----------------------------------------------------------------------------------------
   static PyObject* write(PyObject* self, PyObject* data);
@@ -54,21 +50,14 @@ class SocketTransport {
   static PyObject* can_write_eof(PyObject* self, PyObject*);
   static PyObject* close(PyObject* self, PyObject*);
   static PyObject* abort(PyObject* self, PyObject*);
-  static PyObject* is_closing(PyObject* self, PyObject*);
-  static PyObject* is_reading(PyObject* self, PyObject*);
   static PyObject* pause_reading(PyObject* self, PyObject*);
   static PyObject* resume_reading(PyObject* self, PyObject*);
   static PyObject* set_protocol(PyObject* self, PyObject* protocol);
-  static PyObject* get_protocol(PyObject* self, PyObject*);
-  static PyObject* get_extra_info(PyObject* self, Arguments args, Py_ssize_t count, PyObject* names);
   static PyObject* get_write_buffer_size(PyObject* self, PyObject*);
   static PyObject* get_write_buffer_limits(PyObject* self, PyObject*);
-  static PyObject* set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count, PyObject* names);
-  static PyObject* call_connection_lost(PyObject* self, PyObject* exception);
+  static PyObject* set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords);
   static PyObject* force_close(PyObject* self, PyObject* exception);
   static PyObject* repr(PyObject* self);
-  static PyObject* get_loop(PyObject* self, void*);
-  static void finalize(PyObject* self);
   static void dealloc(PyObject* self);
   static int traverse(PyObject* self, visitproc visit, void* argument);
   static int clear(PyObject* self);
@@ -76,23 +65,18 @@ class SocketTransport {
  private:
   static const IoKind kKind;
   static constexpr size_t kGatherLimit = 64 * 1024;
-  static constexpr size_t kHighWater = 64 * 1024;
   static constexpr int kMostVectors = 1024;
 
   static int serve(void* owner, int events);
-  static int run_step(IoObject* io);
-  static int flush_step(IoObject* io);
-  static void loop_closes(IoObject* io);
+  static int flush(IoObject* io);
+  static int begin(IoObject* io);
+  static void close_descriptor(IoObject* io);
+  static PyObject* find_info(IoObject* io, PyObject* name);
 
-  PyObject* object() { return reinterpret_cast<PyObject*>(this); }
-  Names& names() { return loop_->names(); }
-  bool lost() const { return lost_writes_ > 0; }
-
-  int start();
   int read();
   int read_into_protocol();
   int read_data();
-  int reading_failed(const char* message);
+  int reading_failed();
   int received_eof();
   bool may_write(const char* method);
   bool count_lost_write();
@@ -101,41 +85,24 @@ class SocketTransport {
   int send_queued();
   int write_ready();
   int all_sent();
-  int maybe_pause_protocol();
-  int maybe_resume_protocol();
   int fatal_error(const char* message);
   int force_close_with(PyObject* exception);
-  int lose(PyObject* exception);
-  void shut_down_writing();
+  int lose_connection(PyObject* exception);
   bool update_interest();
-  void close_poller();
-  void close_descriptor();
+  bool waits_for_peer() const { return watched() & uv::Poller::kWritable; }
   PyObject* python_socket();
   bool use_protocol(PyObject* protocol);
   bool note_unix_names();
-  size_t flush_threshold() const { return high_water_ < kGatherLimit ? high_water_ : kGatherLimit; }
+  bool keep_socket_open();
+  size_t flush_threshold() const { return flow_.high() < kGatherLimit ? flow_.high() : kGatherLimit; }
 
-  IoObject io_;
-  Loop* loop_;
-  PyObject* loop_object_;
-  PyObject* protocol_;
-  PyObject* context_;
   PyObject* socket_;
-  PyObject* waiter_;
   PyObject* server_;
-  int fd_;
-  bool open_;  // the descriptor is open and ours
-  bool started_;
   bool buffered_;
-  bool paused_;
-  bool closing_;
   bool eof_written_;
   bool eof_received_;
-  bool protocol_paused_;
   bool keeps_socket_open_;
-  int lost_writes_;  // not 0 once connection_lost is scheduled; writes since then are only counted
-  size_t high_water_;
-  size_t low_water_;
+  FlowControl flow_;
   Address own_;
   Address peer_;
   WriteQueue<Ref> queue_;

@@ -37,16 +37,16 @@ int SocketTransport::read() {
   return buffered_ ? read_into_protocol() : read_data();
 }
 
-int SocketTransport::reading_failed(const char* message) {
+int SocketTransport::reading_failed() {
   if (would_block()) return 0;
   PyErr_SetFromErrno(PyExc_OSError);
-  return fatal_error(message);
+  return fatal_error("Fatal read error on socket transport");
 }
 
 int SocketTransport::read_data() {
   char* buffer = loop_->read_buffer();
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
-  if (size < 0) return reading_failed("Fatal read error on socket transport");
+  if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   if (!data) return fatal_error("Fatal read error on socket transport");
@@ -76,7 +76,7 @@ int SocketTransport::read_into_protocol() {
     // get_buffer() is the program's code: it may have closed the transport.
     if (!open_ || lost()) return 0;
     size = recv(fd_, buffer.data(), buffer.size(), 0);
-    if (size < 0) return reading_failed("Fatal read error on socket transport");
+    if (size < 0) return reading_failed();
   }
   if (size == 0) return received_eof();
   const Ref count = Ref::steal(PyLong_FromSsize_t(size));
@@ -86,10 +86,7 @@ int SocketTransport::read_into_protocol() {
 }
 
 int SocketTransport::received_eof() {
-  if (loop_->debug) {
-    const Ref logged = Ref::steal(PyObject_CallMethod(loop_->self(), "_log_debug", "sO", "%r received EOF", object()));
-    if (!logged) return -1;
-  }
+  if (log_debug("%r received EOF") < 0) return -1;
   const Ref protocol = Ref::borrow(protocol_);
   const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol.get(), names().eof_received));
   const int keep_open = result ? PyObject_IsTrue(result.get()) : -1;
@@ -137,7 +134,7 @@ bool SocketTransport::enqueue(PyObject* data) {
 int SocketTransport::after_write() {
   if (queue_.empty()) return 0;
   // Waiting for the peer already: the queue grows until it reads.
-  if (io_.poller && (io_.poller->interest() & uv::Poller::kWritable)) return maybe_pause_protocol();
+  if (waits_for_peer()) return flow_.maybe_pause(this, queue_.size());
   if (loop_->in_turn() && queue_.size() <= flush_threshold()) {
     loop_->flush_later(&io_);
     return 0;
@@ -145,11 +142,10 @@ int SocketTransport::after_write() {
   return send_queued();
 }
 
-int SocketTransport::flush_step(IoObject* io) {
-  SocketTransport* transport = from(io->object);
-  if (transport->queue_.empty() || !transport->open_ || transport->lost()) return 0;
-  if (io->poller && (io->poller->interest() & uv::Poller::kWritable)) return 0;
-  return transport->send_queued();
+int SocketTransport::flush(IoObject* io) {
+  SocketTransport* self = from(io);
+  if (self->queue_.empty() || !self->open_ || self->lost() || self->waits_for_peer()) return 0;
+  return self->send_queued();
 }
 
 int SocketTransport::send_queued() {
@@ -177,39 +173,23 @@ int SocketTransport::send_queued() {
   }
   if (queue_.empty()) return all_sent();
   if (!update_interest()) return fatal_error("Fatal write error on socket transport");
-  return maybe_pause_protocol();
+  return flow_.maybe_pause(this, queue_.size());
 }
 
 int SocketTransport::write_ready() {
   if (lost() || !open_ || queue_.empty()) return 0;
   if (send_queued() < 0) return -1;
-  return queue_.empty() || lost() ? 0 : maybe_resume_protocol();
+  return queue_.empty() || lost() ? 0 : flow_.maybe_resume(this, queue_.size());
 }
 
 int SocketTransport::all_sent() {
-  if (io_.poller && (io_.poller->interest() & uv::Poller::kWritable)) update_interest();
+  if (waits_for_peer()) update_interest();
   // resume_writing() may write again.
-  if (maybe_resume_protocol() < 0) return -1;
+  if (flow_.maybe_resume(this, queue_.size()) < 0) return -1;
   if (!queue_.empty() || lost()) return 0;
-  if (closing_) return lose(Py_None);
-  if (eof_written_) shut_down_writing();
+  if (closing_) return lose_connection(Py_None);
+  if (eof_written_) ::shutdown(fd_, SHUT_WR);
   return 0;
-}
-
-void SocketTransport::shut_down_writing() { ::shutdown(fd_, SHUT_WR); }
-
-int SocketTransport::maybe_pause_protocol() {
-  if (queue_.size() <= high_water_ || protocol_paused_ || !protocol_) return 0;
-  protocol_paused_ = true;
-  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol_, names().pause_writing));
-  return result ? 0 : loop_->report("protocol.pause_writing() failed", object(), protocol_);
-}
-
-int SocketTransport::maybe_resume_protocol() {
-  if (!protocol_paused_ || queue_.size() > low_water_ || !protocol_) return 0;
-  protocol_paused_ = false;
-  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(protocol_, names().resume_writing));
-  return result ? 0 : loop_->report("protocol.resume_writing() failed", object(), protocol_);
 }
 
 }  // namespace mainspring

@@ -81,7 +81,7 @@ PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
 PyObject* SocketTransport::write_eof(PyObject* self, PyObject*) {
   SocketTransport* transport = from(self);
   if (transport->closing_ || transport->eof_written_) return none();
-  if (transport->flush_step(&transport->io_) < 0) return nullptr;
+  if (transport->flush(&transport->io_) < 0) return nullptr;
   if (transport->closing_) return none();
   transport->eof_written_ = true;
   if (!transport->queue_.empty()) return none();
@@ -95,10 +95,10 @@ PyObject* SocketTransport::close(PyObject* self, PyObject*) {
   SocketTransport* transport = from(self);
   if (transport->closing_) return none();
   // What was written goes first; a failing connection is closed by that already.
-  if (transport->flush_step(&transport->io_) < 0) return nullptr;
+  if (transport->flush(&transport->io_) < 0) return nullptr;
   if (transport->closing_) return none();
   transport->closing_ = true;
-  if (transport->queue_.empty()) return transport->lose(Py_None) < 0 ? nullptr : none();
+  if (transport->queue_.empty()) return transport->lose_connection(Py_None) < 0 ? nullptr : none();
   transport->update_interest();
   return none();
 }
@@ -108,14 +108,8 @@ PyObject* SocketTransport::abort(PyObject* self, PyObject*) { return force_close
 PyObject* SocketTransport::force_close(PyObject* self, PyObject* exception) {
   SocketTransport* transport = from(self);
   // The default loop sends in write(), so what the kernel can take now is not lost by an abort().
-  if (transport->flush_step(&transport->io_) < 0) return nullptr;
+  if (transport->flush(&transport->io_) < 0) return nullptr;
   return transport->force_close_with(exception) < 0 ? nullptr : none();
-}
-
-PyObject* SocketTransport::is_closing(PyObject* self, PyObject*) { return PyBool_FromLong(from(self)->closing_); }
-
-PyObject* SocketTransport::is_reading(PyObject* self, PyObject*) {
-  return PyBool_FromLong(!from(self)->closing_ && !from(self)->paused_);
 }
 
 PyObject* SocketTransport::pause_reading(PyObject* self, PyObject*) {
@@ -123,8 +117,7 @@ PyObject* SocketTransport::pause_reading(PyObject* self, PyObject*) {
   if (transport->closing_ || transport->paused_) return none();
   transport->paused_ = true;
   transport->update_interest();
-  if (!transport->loop_->debug) return none();
-  return PyObject_CallMethod(transport->loop_->self(), "_log_debug", "sO", "%r pauses reading", self);
+  return transport->log_debug("%r pauses reading") < 0 ? nullptr : none();
 }
 
 PyObject* SocketTransport::resume_reading(PyObject* self, PyObject*) {
@@ -134,22 +127,11 @@ PyObject* SocketTransport::resume_reading(PyObject* self, PyObject*) {
   transport->eof_received_ = false;
   if (!transport->update_interest()) return nullptr;
   transport->loop_->expect_events();
-  if (!transport->loop_->debug) return none();
-  return PyObject_CallMethod(transport->loop_->self(), "_log_debug", "sO", "%r resumes reading", self);
+  return transport->log_debug("%r resumes reading") < 0 ? nullptr : none();
 }
 
 PyObject* SocketTransport::set_protocol(PyObject* self, PyObject* protocol) {
   return from(self)->use_protocol(protocol) ? none() : nullptr;
-}
-
-PyObject* SocketTransport::get_protocol(PyObject* self, PyObject*) {
-  PyObject* protocol = from(self)->protocol_;
-  return Py_NewRef(protocol ? protocol : Py_None);
-}
-
-PyObject* SocketTransport::get_loop(PyObject* self, void*) {
-  SocketTransport* transport = from(self);
-  return Py_NewRef(transport->open_ ? transport->loop_object_ : Py_None);
 }
 
 PyObject* SocketTransport::python_socket() {
@@ -160,96 +142,32 @@ PyObject* SocketTransport::python_socket() {
   return socket_;
 }
 
-PyObject* SocketTransport::get_extra_info(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
-  SocketTransport* transport = from(self);
-  PyObject* name = count > 0 ? args[0] : nullptr;
-  PyObject* fallback = count > 1 ? args[1] : Py_None;
-  const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  for (Py_ssize_t i = 0; i < keyword_count; ++i) {
-    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
-    if (PyUnicode_CompareWithASCIIString(keyword, "name") == 0 && !name) {
-      name = args[count + i];
-    } else if (PyUnicode_CompareWithASCIIString(keyword, "default") == 0) {
-      fallback = args[count + i];
-    } else {
-      PyErr_Format(PyExc_TypeError, "get_extra_info() got an unexpected keyword argument %R", keyword);
-      return nullptr;
-    }
-  }
-  if (!name || count > 2) {
-    PyErr_SetString(PyExc_TypeError, "get_extra_info() takes a name and an optional default");
-    return nullptr;
-  }
-  Names& names = transport->names();
-  if (!transport->extra) return Py_NewRef(fallback);
-  if (PyObject* known = PyDict_GetItemWithError(transport->extra, name)) return Py_NewRef(known);
-  if (PyErr_Occurred()) return nullptr;
-  if (!PyUnicode_Check(name)) return Py_NewRef(fallback);
-  // The rest is made when somebody asks: most servers never do.
-  Ref value;
-  if (PyUnicode_Compare(name, names.peername) == 0) {
-    value = Ref::steal(transport->peer_.to_python());
-  } else if (PyUnicode_Compare(name, names.sockname) == 0) {
-    value = Ref::steal(transport->own_.to_python());
-  } else if (PyUnicode_Compare(name, names.socket) == 0 && transport->open_) {
-    // Whoever asks may use the socket to look at, or to wait for, what was written.
-    if (transport->flush_step(&transport->io_) < 0) return nullptr;
-    PyObject* socket = transport->python_socket();
-    if (!socket) return nullptr;
-    value = Ref::steal(PyObject_CallMethodOneArg(transport->loop_object_, names._wrap_socket, socket));
-  } else {
-    return Py_NewRef(fallback);
-  }
-  if (!value || PyDict_SetItem(transport->extra, name, value.get()) < 0) return nullptr;
-  return value.release();
+PyObject* SocketTransport::find_info(IoObject* io, PyObject* name) {
+  SocketTransport* self = from(io);
+  Names& names = self->names();
+  if (PyUnicode_Compare(name, names.peername) == 0) return self->peer_.to_python();
+  if (PyUnicode_Compare(name, names.sockname) == 0) return self->own_.to_python();
+  if (PyUnicode_Compare(name, names.socket) != 0 || !self->open_) return nullptr;
+  // Whoever asks may use the socket to look at, or to wait for, what was written.
+  if (flush(io) < 0) return nullptr;
+  PyObject* socket = self->python_socket();
+  return socket ? PyObject_CallMethodOneArg(self->loop_object_, names._wrap_socket, socket) : nullptr;
 }
 
 PyObject* SocketTransport::get_write_buffer_size(PyObject* self, PyObject*) {
   SocketTransport* transport = from(self);
-  if (transport->flush_step(&transport->io_) < 0) return nullptr;
+  if (transport->flush(&transport->io_) < 0) return nullptr;
   return PyLong_FromSize_t(transport->queue_.size());
 }
 
-PyObject* SocketTransport::get_write_buffer_limits(PyObject* self, PyObject*) {
-  return Py_BuildValue("nn", static_cast<Py_ssize_t>(from(self)->low_water_),
-                       static_cast<Py_ssize_t>(from(self)->high_water_));
-}
+PyObject* SocketTransport::get_write_buffer_limits(PyObject* self, PyObject*) { return from(self)->flow_.limits(); }
 
 PyObject* SocketTransport::set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count,
                                                    PyObject* keywords) {
   SocketTransport* transport = from(self);
-  PyObject* high = count > 0 ? args[0] : Py_None;
-  PyObject* low = count > 1 ? args[1] : Py_None;
-  if (!check_count("set_write_buffer_limits", count, 0, 2)) return nullptr;
-  const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  for (Py_ssize_t i = 0; i < keyword_count; ++i) {
-    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
-    if (PyUnicode_CompareWithASCIIString(keyword, "high") == 0) {
-      high = args[count + i];
-    } else if (PyUnicode_CompareWithASCIIString(keyword, "low") == 0) {
-      low = args[count + i];
-    } else {
-      PyErr_Format(PyExc_TypeError, "set_write_buffer_limits() got an unexpected keyword argument %R", keyword);
-      return nullptr;
-    }
-  }
-  Py_ssize_t low_water = low == Py_None ? 0 : PyNumber_AsSsize_t(low, PyExc_OverflowError);
-  if (low_water == -1 && PyErr_Occurred()) return nullptr;
-  Py_ssize_t high_water;
-  if (high == Py_None) {
-    high_water = low == Py_None ? static_cast<Py_ssize_t>(kHighWater) : 4 * low_water;
-  } else {
-    high_water = PyNumber_AsSsize_t(high, PyExc_OverflowError);
-    if (high_water == -1 && PyErr_Occurred()) return nullptr;
-  }
-  if (low == Py_None) low_water = high_water / 4;
-  if (!(high_water >= low_water && low_water >= 0)) {
-    return PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0", high_water, low_water);
-  }
-  transport->high_water_ = static_cast<size_t>(high_water);
-  transport->low_water_ = static_cast<size_t>(low_water);
-  if (transport->flush_step(&transport->io_) < 0) return nullptr;
-  return transport->maybe_pause_protocol() < 0 ? nullptr : none();
+  if (!transport->flow_.set_limits(args, count, keywords)) return nullptr;
+  if (flush(&transport->io_) < 0) return nullptr;
+  return transport->flow_.maybe_pause(transport, transport->queue_.size()) < 0 ? nullptr : none();
 }
 
 PyObject* SocketTransport::repr(PyObject* self) {
@@ -258,7 +176,7 @@ PyObject* SocketTransport::repr(PyObject* self) {
   if (!transport->open_ || transport->loop_->closed) {
     return PyUnicode_FromFormat("<SocketTransport%s fd=%d>", state, transport->fd_);
   }
-  const int interest = transport->io_.poller ? transport->io_.poller->interest() : 0;
+  const int interest = transport->watched();
   return PyUnicode_FromFormat("<SocketTransport%s fd=%d read=%s write=<%s, bufsize=%zu>>", state, transport->fd_,
                               interest & uv::Poller::kReadable ? "polling" : "idle",
                               interest & uv::Poller::kWritable ? "polling" : "idle", transport->queue_.size());

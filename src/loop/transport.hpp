@@ -1,0 +1,92 @@
+// Transport: what all transports have in common (asyncio documentation, "Transports and Protocols").
+//
+// A plain struct behind a Python object; each kind of transport inherits from it, without virtual functions, and brings
+// an IoKind. It holds the protocol, the loop and the descriptor, and knows the way from open to closed:
+//
+//   made → (next turn) connection_made, the kind's begin(), the waiter → close() or an error → lose(): connection_lost
+//   is scheduled → connection_lost, close_descriptor(), the Loop lets go.
+//
+// The Loop holds a transport from make() until connection_lost has been called.
+#pragma once
+
+#include "loop/io_object.hpp"
+#include "loop/loop.hpp"
+
+namespace mainspring {
+
+struct Transport {
+  // The instance layout: `extra` is the slot `_extra` of asyncio.BaseTransport, which must come first.
+  PyObject_HEAD
+  PyObject* extra;
+  PyObject* dict;
+  PyObject* weak_references;
+
+  IoObject io_;
+  Loop* loop_;
+  PyObject* loop_object_;
+  PyObject* protocol_;  // nullptr once connection_lost has been called
+  PyObject* context_;
+  PyObject* waiter_;
+  int fd_;
+  int lost_writes_;  // not 0 once connection_lost is scheduled; writes since then are only counted
+  bool open_;        // the descriptor is open and ours
+  bool started_;     // connection_made has been called
+  bool closing_;
+  bool paused_;
+
+  static Transport* from(PyObject* self) { return reinterpret_cast<Transport*>(self); }
+  static Transport* from(IoObject* io) { return from(io->object); }
+
+  PyObject* object() { return reinterpret_cast<PyObject*>(this); }
+  Names& names() { return loop_->names(); }
+  bool lost() const { return lost_writes_ > 0; }
+
+  // Fills in a new instance that tp_alloc returned. `extra` and `context` may be nullptr. False with an exception set.
+  bool set_up(Loop* loop, const IoKind* kind, PyObject* protocol, int fd, PyObject* extra, PyObject* context,
+              PyObject* waiter);
+
+  // Schedules the start. From here on the descriptor is the transport's. False with an exception set.
+  bool schedule_start();
+
+  // The step that schedule_start() scheduled.
+  static int run_start(IoObject* io);
+
+  // Watches the descriptor for these events, 0 for none. False with an exception set.
+  bool watch(int events, uv::Poller::Serve serve);
+  int watched() const { return io_.poller ? io_.poller->interest() : 0; }
+  void close_poller();
+  static void loop_closes(IoObject* io) { from(io)->close_poller(); }
+
+  // Schedules connection_lost(exception). -1 with an exception set.
+  int lose(PyObject* exception);
+
+  // Reports the exception that is set with `message`, unless it is an OSError that `silent` allows to pass (debug mode
+  // logs it), and takes it. An empty Ref: it must leave the loop, and is still set.
+  Ref take_fatal_error(const char* message, bool silent);
+
+  // Debug mode: logs `format` with this transport as its argument. -1 with an exception set.
+  int log_debug(const char* format);
+
+  // --- Python methods that all kinds share -------------------------------------------------------------------------
+  static PyObject* is_closing(PyObject* self, PyObject*);
+  static PyObject* is_reading(PyObject* self, PyObject*);
+  static PyObject* get_protocol(PyObject* self, PyObject*);
+  static PyObject* set_protocol(PyObject* self, PyObject* protocol);
+  static PyObject* get_extra_info(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords);
+  static PyObject* call_connection_lost(PyObject* self, PyObject* exception);
+  static PyObject* get_loop(PyObject* self, void*);
+  static void finalize(PyObject* self);
+
+  // For the kinds' own tp_traverse, tp_clear and tp_dealloc.
+  int visit_common(visitproc visit, void* arg);
+  void clear_common();
+  // Runs the finalizer and untracks; false when the finalizer has brought the object back.
+  static bool begin_dealloc(PyObject* self);
+  static void end_dealloc(PyObject* self);
+};
+
+// Finds two optional arguments by position or by name. False with TypeError set.
+bool parse_two(const char* method, const char* first_name, const char* second_name, Arguments args, Py_ssize_t count,
+               PyObject* keywords, PyObject** first, PyObject** second);
+
+}  // namespace mainspring
