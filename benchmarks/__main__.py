@@ -50,25 +50,13 @@ def main(arguments: list[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
-        prog="mainspring bench", description="Compare event loops on this machine."
-    )
-    result.add_argument(
-        "--quick", action="store_true", help="fewer sizes, shorter windows: within two minutes"
-    )
+    result = argparse.ArgumentParser(prog="mainspring bench", description="Compare event loops on this machine.")
+    result.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within two minutes")
     result.add_argument("--loops", metavar="A,B", help="only these loops; the default loop is always run")
-    result.add_argument(
-        "--workloads", metavar="GLOB", help="only workloads whose name matches, as '*echo*1 KiB*'"
-    )
-    result.add_argument(
-        "--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} when quick"
-    )
-    result.add_argument(
-        "--output", type=Path, default=Path("results"), metavar="DIR", help="default: ./results"
-    )
-    result.add_argument(
-        "--list", action="store_true", help="show the loops and the workloads, and measure nothing"
-    )
+    result.add_argument("--workloads", metavar="GLOB", help="only workloads whose name matches, as '*echo*1 KiB*'")
+    result.add_argument("--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} when quick")
+    result.add_argument("--output", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+    result.add_argument("--list", action="store_true", help="show the loops and the workloads, and measure nothing")
     return result
 
 
@@ -121,9 +109,7 @@ def chosen_workloads(pattern: str | None, quick: bool) -> list[Workload]:
         if (pattern is None or fnmatchcase(workload.name, pattern)) and (workload.quick or not quick)
     ]
     if not chosen:
-        raise UsageError(
-            f"no {'quick ' if quick else ''}workload matches {pattern!r}; see mainspring bench --list"
-        )
+        raise UsageError(f"no {'quick ' if quick else ''}workload matches {pattern!r}; see mainspring bench --list")
     return chosen
 
 
@@ -185,13 +171,10 @@ def write(plan: Plan, rows: list[Row], results: Results, options: argparse.Names
         "rounds": plan.rounds,
         "windows": asdict(plan.windows),
         "seconds": results.seconds,
-        "loops": {
-            kind.name: {"class": results.classes[kind.name], "version": kind.version()} for kind in plan.loops
-        },
+        "loops": {kind.name: {"class": results.classes[kind.name], "version": kind.version()} for kind in plan.loops},
         "rows": [row.as_json() for row in rows],
         "measurements": {
-            workload: {loop: asdict(cell) for loop, cell in row.items()}
-            for workload, row in results.cells.items()
+            workload: {loop: asdict(cell) for loop, cell in row.items()} for workload, row in results.cells.items()
         },
     }
     json_path = path.with_name(path.name + ".json")

@@ -50,9 +50,7 @@ class CallgrindError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="callgrind", description=__doc__)
     parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it"
-    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
     options = parser.parse_args(arguments)
     names = options.loops.split(",")
     for name in names:
@@ -70,9 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print("\n".join(table(figures, names)))
     versions = {name: LOOPS[name].version() for name in names}
-    text = json.dumps(
-        {"machine": str(this_machine()), "versions": versions, "instructions": figures}, indent=1
-    )
+    text = json.dumps({"machine": str(this_machine()), "versions": versions, "instructions": figures}, indent=1)
     if options.output is None:
         print(text)
     else:

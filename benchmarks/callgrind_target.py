@@ -20,9 +20,7 @@ CONNECTIONS = 64
 async def echo(loop: asyncio.AbstractEventLoop, count: int) -> None:
     async with echo_protocol.serve() as port:
         await in_thread(
-            lambda: run_generator(
-                "echo", port, watch=False, connections=CONNECTIONS, size=1024, requests=count
-            )
+            lambda: run_generator("echo", port, watch=False, connections=CONNECTIONS, size=1024, requests=count)
         )
 
 

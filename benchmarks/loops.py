@@ -57,15 +57,11 @@ class LoopKind:
         found = f"{kind.__module__}.{kind.__qualname__}"
         if kind.__module__.partition(".")[0] != self.class_package or kind.__qualname__ != self.class_name:
             expected = f"{self.class_package}[...].{self.class_name}"
-            raise LoopDidNotStartError(
-                f"the loop {self.name!r} did not start: expected {expected}, got {found}"
-            )
+            raise LoopDidNotStartError(f"the loop {self.name!r} did not start: expected {expected}, got {found}")
         if self.name == "aiofastnet":
             module = getattr(getattr(loop.create_server, "func", None), "__module__", "")
             if module.partition(".")[0] != "aiofastnet":
-                raise LoopDidNotStartError(
-                    "the loop 'aiofastnet' did not start: create_server is not its own"
-                )
+                raise LoopDidNotStartError("the loop 'aiofastnet' did not start: create_server is not its own")
             found += " + aiofastnet"
         return found
 

@@ -25,9 +25,7 @@ COLOURS = {
 }
 
 
-def draw(
-    rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machine: Machine, path: Path
-) -> list[Path]:
+def draw(rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machine: Machine, path: Path) -> list[Path]:
     """Write ``path`` with the endings .png and .svg; the files written."""
     names = [kind.name for kind in loops if kind.name != DEFAULT]
     bar = 0.8 / max(1, len(names))
@@ -69,13 +67,9 @@ def draw(
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(
-        "Speed relative to the default loop (more is better)", loc="left", fontweight="bold", pad=28
-    )
+    axes.set_title("Speed relative to the default loop (more is better)", loc="left", fontweight="bold", pad=28)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), frameon=False)
-    axes.set_xlabel(
-        "callbacks by processor time, servers by requests per second of processor time", fontsize=8
-    )
+    axes.set_xlabel("callbacks by processor time, servers by requests per second of processor time", fontsize=8)
     ran = "; ".join(f"{kind.name} = {classes[kind.name]} ({kind.version()})" for kind in loops)
     figure.text(0.01, 0.005, textwrap.fill(f"{machine}. {ran}.", 170), fontsize=7, va="bottom")
     figure.tight_layout(rect=(0, 0.75 / height, 1, 1))

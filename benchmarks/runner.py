@@ -128,9 +128,7 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
         raise
     answer = last_object(output)
     if process.returncode == LOOP_DID_NOT_START or (workload == PROBE and process.returncode != 0):
-        raise LoopDidNotStartError(
-            answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}"
-        )
+        raise LoopDidNotStartError(answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}")
     if process.returncode != 0 or "value" not in answer:
         raise MeasurementError(reason(process.returncode, answer, complaints))
     if not answer["loop_class"]:

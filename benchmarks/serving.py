@@ -50,9 +50,7 @@ class ServerWorkload:
             },
         )
 
-    async def _serve(
-        self, check: LoopCheck, windows: Windows, generator_cpu: int | None
-    ) -> tuple[str, dict[str, Any]]:
+    async def _serve(self, check: LoopCheck, windows: Windows, generator_cpu: int | None) -> tuple[str, dict[str, Any]]:
         async with self.start() as port:
             figures = await in_thread(
                 lambda: run_generator(

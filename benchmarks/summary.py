@@ -50,9 +50,7 @@ def summarise_row(workload: Workload, cells: dict[str, Cell]) -> Row:
         unit=unit,
         medians=medians,
         failures={
-            loop: "; ".join(sorted(set(cell.failures.values())))
-            for loop, cell in cells.items()
-            if cell.failures
+            loop: "; ".join(sorted(set(cell.failures.values()))) for loop, cell in cells.items() if cell.failures
         },
         details={loop: median_details(cells[loop]) for loop in medians},
         rounds=min((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),

@@ -70,10 +70,14 @@ def notes(rows: list[Row]) -> list[str]:
     ]
     for row in rows:
         late = [
-            f"{loop} {found['late_us']:,.0f}" for loop, found in row.details.items() if "late_us" in found
+            f"{loop} {found['late_us']:,.0f} ({found['earliest_us']:,.0f})"
+            for loop, found in row.details.items()
+            if "late_us" in found
         ]
         if late:
-            lines.append(f"{row.workload}: median lateness in µs: {', '.join(late)}.")
+            lines.append(
+                f"{row.workload}: median lateness in µs (earliest; negative: before its time): {', '.join(late)}."
+            )
     counts = sorted({row.rounds for row in rows})
     if len(counts) > 1:
         lines.append(f"Rounds: {counts[-1]}; where time ran out, {counts[0]}.")
@@ -83,9 +87,7 @@ def notes(rows: list[Row]) -> list[str]:
 
 
 def wall_clock(rows: list[Row], names: list[str]) -> Table:
-    table = Table(
-        title="Servers by wall clock: requests per second; latency p50 / p99 / p99.9 in ms; server's load"
-    )
+    table = Table(title="Servers by wall clock: requests per second; latency p50 / p99 / p99.9 in ms; server's load")
     table.add_column("workload")
     for name in names:
         table.add_column(name, justify="right")

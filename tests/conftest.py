@@ -10,6 +10,8 @@ import pytest
 # Test files are imported by path (--import-mode=importlib); what they share is the package `helpers` beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
+pytest.register_assert_rewrite("helpers")
+
 from helpers import LOOPS, collect_errors, is_mainspring, open_descriptors  # noqa: E402
 
 
@@ -61,6 +63,12 @@ def finish(loop):
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libuv_started():
+    """libuv opens a pipe for the whole process with its first loop."""
+    LOOPS["mainspring"]().close()
 
 
 @pytest.fixture(autouse=True)

@@ -25,60 +25,60 @@
 namespace load {
 
 class Generator {
-public:
-    explicit Generator(const Options& options);
-    ~Generator();
-    Generator(const Generator&) = delete;
-    Generator& operator=(const Generator&) = delete;
+ public:
+  explicit Generator(const Options& options);
+  ~Generator();
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
 
-    // Opens all connections; throws when one cannot be opened.
-    void connect();
-    // Warms up, measures, and leaves the figures for report().
-    void run();
-    // One JSON object.
-    std::string report() const;
+  // Opens all connections; throws when one cannot be opened.
+  void connect();
+  // Warms up, measures, and leaves the figures for report().
+  void run();
+  // One JSON object.
+  std::string report() const;
 
-    std::uint64_t errors() const { return errors_; }
-    const std::string& first_error() const { return first_error_; }
+  std::uint64_t errors() const { return errors_; }
+  const std::string& first_error() const { return first_error_; }
 
-private:
-    static constexpr std::size_t buffer_size = std::size_t{256} * 1024;
+ private:
+  static constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 
-    struct Connection {
-        int descriptor = -1;
-        std::string_view request;
-        std::size_t sent = 0;
-        std::uint64_t started = 0;
-        EchoAnswer echo;
-        HttpAnswer http;
-    };
+  struct Connection {
+    int descriptor = -1;
+    std::string_view request;
+    std::size_t sent = 0;
+    std::uint64_t started = 0;
+    EchoAnswer echo;
+    HttpAnswer http;
+  };
 
-    void start_request(Connection& connection, std::uint64_t now);
-    void send_rest(Connection& connection);
-    void receive(Connection& connection);
-    void complete(Connection& connection);
-    void fail(Connection& connection, const std::string& reason);
-    void turn(int timeout_milliseconds);
-    void start_window(std::uint64_t now);
+  void start_request(Connection& connection, std::uint64_t now);
+  void send_rest(Connection& connection);
+  void receive(Connection& connection);
+  void complete(Connection& connection);
+  void fail(Connection& connection, const std::string& reason);
+  void turn(int timeout_milliseconds);
+  void start_window(std::uint64_t now);
 
-    Options options_;
-    EchoBlock block_;
-    std::string http_request_;
-    std::vector<Connection> connections_;
-    std::vector<char> buffer_;
-    Latencies latencies_;
-    int epoll_ = -1;
-    std::size_t alive_ = 0;
-    std::uint64_t issued_ = 0;
-    std::uint64_t completed_ = 0;
-    std::uint64_t errors_ = 0;
-    std::string first_error_;
-    std::uint64_t window_start_ = 0;
-    double window_seconds_ = 0;
-    double server_before_ = 0;
-    double server_seconds_ = 0;
-    double own_before_ = 0;
-    double own_seconds_ = 0;
+  Options options_;
+  EchoBlock block_;
+  std::string http_request_;
+  std::vector<Connection> connections_;
+  std::vector<char> buffer_;
+  Latencies latencies_;
+  int epoll_ = -1;
+  std::size_t alive_ = 0;
+  std::uint64_t issued_ = 0;
+  std::uint64_t completed_ = 0;
+  std::uint64_t errors_ = 0;
+  std::string first_error_;
+  std::uint64_t window_start_ = 0;
+  double window_seconds_ = 0;
+  double server_before_ = 0;
+  double server_seconds_ = 0;
+  double own_before_ = 0;
+  double own_seconds_ = 0;
 };
 
 inline Generator::Generator(const Options& options)
@@ -88,160 +88,161 @@ inline Generator::Generator(const Options& options)
       connections_(options.connections),
       buffer_(buffer_size),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    if (epoll_ < 0) throw system_error("epoll_create1", errno);
+  if (epoll_ < 0) throw system_error("epoll_create1", errno);
 }
 
 inline Generator::~Generator() {
-    for (const Connection& connection : connections_)
-        if (connection.descriptor >= 0) close(connection.descriptor);
-    close(epoll_);
+  for (const Connection& connection : connections_)
+    if (connection.descriptor >= 0) close(connection.descriptor);
+  close(epoll_);
 }
 
 inline void Generator::connect() {
-    for (std::size_t index = 0; index < connections_.size(); ++index) {
-        Connection& connection = connections_[index];
-        connection.descriptor = open_connection(options_.port);
-        connection.request = options_.mode == Mode::echo ? block_.window(index) : std::string_view(http_request_);
-        epoll_event event{};
-        event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-        event.data.ptr = &connection;
-        if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.descriptor, &event) < 0)
-            throw system_error("epoll_ctl", errno);
-        ++alive_;
-    }
+  for (std::size_t index = 0; index < connections_.size(); ++index) {
+    Connection& connection = connections_[index];
+    connection.descriptor = open_connection(options_.port);
+    connection.request = options_.mode == Mode::echo ? block_.window(index) : std::string_view(http_request_);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = &connection;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.descriptor, &event) < 0) throw system_error("epoll_ctl", errno);
+    ++alive_;
+  }
 }
 
 inline void Generator::run() {
-    const bool counted = options_.requests > 0;
-    const std::uint64_t began = now_nanoseconds();
-    const auto warmup = static_cast<std::uint64_t>(options_.warmup * static_cast<double>(second));
-    const auto duration = static_cast<std::uint64_t>(options_.duration * static_cast<double>(second));
-    bool measuring = counted;
-    if (counted) start_window(began);
-    for (Connection& connection : connections_) start_request(connection, now_nanoseconds());
+  const bool counted = options_.requests > 0;
+  const std::uint64_t began = now_nanoseconds();
+  const auto warmup = static_cast<std::uint64_t>(options_.warmup * static_cast<double>(second));
+  const auto duration = static_cast<std::uint64_t>(options_.duration * static_cast<double>(second));
+  bool measuring = counted;
+  window_start_ = began;
+  if (counted) start_window(began);
+  for (Connection& connection : connections_) start_request(connection, now_nanoseconds());
 
-    std::uint64_t seen = completed_;
-    std::uint64_t last_progress = began;
-    while (alive_ > 0) {
-        turn(20);
-        const std::uint64_t now = now_nanoseconds();
-        if (completed_ != seen) {
-            seen = completed_;
-            last_progress = now;
-        } else if (now - last_progress > patience) {
-            throw std::runtime_error("no answer for 10 seconds");
-        }
-        if (counted) {
-            if (completed_ >= options_.requests) break;
-        } else if (!measuring && now - began >= warmup) {
-            start_window(now);
-            seen = 0;
-            measuring = true;
-        } else if (measuring && now - window_start_ >= duration) {
-            break;
-        }
+  std::uint64_t seen = completed_;
+  std::uint64_t last_progress = began;
+  while (alive_ > 0) {
+    turn(20);
+    const std::uint64_t now = now_nanoseconds();
+    if (completed_ != seen) {
+      seen = completed_;
+      last_progress = now;
+    } else if (now - last_progress > patience) {
+      throw std::runtime_error("no answer for 10 seconds");
     }
-    window_seconds_ = static_cast<double>(now_nanoseconds() - window_start_) / 1e9;
-    own_seconds_ = own_processor_time() - own_before_;
-    if (options_.watched_pid != 0) server_seconds_ = processor_time(options_.watched_pid) - server_before_;
+    if (counted) {
+      if (completed_ >= options_.requests) break;
+    } else if (!measuring && now - began >= warmup) {
+      start_window(now);
+      seen = 0;
+      measuring = true;
+    } else if (measuring && now - window_start_ >= duration) {
+      break;
+    }
+  }
+  if (completed_ == 0 && errors_ == 0) throw std::runtime_error("no answer while measuring");
+  window_seconds_ = static_cast<double>(now_nanoseconds() - window_start_) / 1e9;
+  own_seconds_ = own_processor_time() - own_before_;
+  if (options_.watched_pid != 0) server_seconds_ = processor_time(options_.watched_pid) - server_before_;
 }
 
 inline void Generator::start_window(std::uint64_t now) {
-    latencies_.clear();
-    completed_ = 0;
-    if (options_.watched_pid != 0) server_before_ = processor_time(options_.watched_pid);
-    own_before_ = own_processor_time();
-    window_start_ = now;
+  latencies_.clear();
+  completed_ = 0;
+  if (options_.watched_pid != 0) server_before_ = processor_time(options_.watched_pid);
+  own_before_ = own_processor_time();
+  window_start_ = now;
 }
 
 inline void Generator::turn(int timeout_milliseconds) {
-    std::array<epoll_event, 512> events{};
-    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_milliseconds);
-    if (count < 0 && errno != EINTR) throw system_error("epoll_wait", errno);
-    for (int index = 0; index < count; ++index) {
-        const epoll_event& event = events[static_cast<std::size_t>(index)];
-        Connection& connection = *static_cast<Connection*>(event.data.ptr);
-        if (connection.descriptor < 0) continue;
-        try {
-            if ((event.events & EPOLLOUT) != 0) send_rest(connection);
-            if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) receive(connection);
-        } catch (const std::runtime_error& error) {
-            fail(connection, error.what());
-        }
+  std::array<epoll_event, 512> events{};
+  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_milliseconds);
+  if (count < 0 && errno != EINTR) throw system_error("epoll_wait", errno);
+  for (int index = 0; index < count; ++index) {
+    const epoll_event& event = events[static_cast<std::size_t>(index)];
+    Connection& connection = *static_cast<Connection*>(event.data.ptr);
+    if (connection.descriptor < 0) continue;
+    try {
+      if ((event.events & EPOLLOUT) != 0) send_rest(connection);
+      if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) receive(connection);
+    } catch (const std::runtime_error& error) {
+      fail(connection, error.what());
     }
+  }
 }
 
 inline void Generator::start_request(Connection& connection, std::uint64_t now) {
-    if (options_.requests > 0 && issued_ >= options_.requests) return;
-    ++issued_;
-    connection.sent = 0;
-    connection.started = now;
-    send_rest(connection);
+  if (options_.requests > 0 && issued_ >= options_.requests) return;
+  ++issued_;
+  connection.sent = 0;
+  connection.started = now;
+  send_rest(connection);
 }
 
 inline void Generator::send_rest(Connection& connection) {
-    if (connection.started == 0) return;  // The first edge of a connection that has not begun.
-    while (connection.sent < connection.request.size()) {
-        const ssize_t count = send(connection.descriptor, connection.request.data() + connection.sent,
-                                   connection.request.size() - connection.sent, MSG_NOSIGNAL);
-        if (count >= 0) {
-            connection.sent += static_cast<std::size_t>(count);
-        } else if (errno == EAGAIN) {
-            return;
-        } else {
-            throw system_error("send", errno);
-        }
+  if (connection.started == 0) return;  // The first edge of a connection that has not begun.
+  while (connection.sent < connection.request.size()) {
+    const ssize_t count = send(connection.descriptor, connection.request.data() + connection.sent,
+                               connection.request.size() - connection.sent, MSG_NOSIGNAL);
+    if (count >= 0) {
+      connection.sent += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN) {
+      return;
+    } else {
+      throw system_error("send", errno);
     }
+  }
 }
 
 inline void Generator::receive(Connection& connection) {
-    while (true) {
-        const ssize_t count = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
-        if (count == 0) throw std::runtime_error("the server closed the connection");
-        if (count < 0) {
-            if (errno == EAGAIN) return;
-            throw system_error("recv", errno);
-        }
-        const auto length = static_cast<std::size_t>(count);
-        const bool finished = options_.mode == Mode::http
-                                  ? connection.http.take(buffer_.data(), length)
-                                  : connection.echo.take(connection.request, buffer_.data(), length);
-        if (finished) {
-            complete(connection);
-            return;
-        }
-        // A short read has emptied the socket: what comes later makes a new edge.
-        if (length < buffer_.size()) return;
+  while (true) {
+    const ssize_t count = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
+    if (count == 0) throw std::runtime_error("the server closed the connection");
+    if (count < 0) {
+      if (errno == EAGAIN) return;
+      throw system_error("recv", errno);
     }
+    const auto length = static_cast<std::size_t>(count);
+    const bool finished = options_.mode == Mode::http
+                              ? connection.http.take(buffer_.data(), length)
+                              : connection.echo.take(connection.request, buffer_.data(), length);
+    if (finished) {
+      complete(connection);
+      return;
+    }
+    // A short read has emptied the socket: what comes later makes a new edge.
+    if (length < buffer_.size()) return;
+  }
 }
 
 inline void Generator::complete(Connection& connection) {
-    const std::uint64_t now = now_nanoseconds();
-    latencies_.add(now - connection.started);
-    ++completed_;
-    start_request(connection, now);
+  const std::uint64_t now = now_nanoseconds();
+  latencies_.add(now - connection.started);
+  ++completed_;
+  start_request(connection, now);
 }
 
 inline void Generator::fail(Connection& connection, const std::string& reason) {
-    ++errors_;
-    if (first_error_.empty())
-        first_error_ = "connection " + std::to_string(&connection - connections_.data()) + ": " + reason;
-    close(connection.descriptor);
-    connection.descriptor = -1;
-    --alive_;
+  ++errors_;
+  if (first_error_.empty())
+    first_error_ = "connection " + std::to_string(&connection - connections_.data()) + ": " + reason;
+  close(connection.descriptor);
+  connection.descriptor = -1;
+  --alive_;
 }
 
 inline std::string Generator::report() const {
-    std::ostringstream json;
-    json.precision(9);
-    json << "{\"requests\": " << completed_ << ", \"seconds\": " << window_seconds_
-         << ", \"requests_per_second\": " << (window_seconds_ > 0 ? static_cast<double>(completed_) / window_seconds_ : 0)
-         << ", \"p50_us\": " << latencies_.microseconds(0.5) << ", \"p99_us\": " << latencies_.microseconds(0.99)
-         << ", \"p999_us\": " << latencies_.microseconds(0.999) << ", \"errors\": " << errors_
-         << ", \"connections\": " << connections_.size() << ", \"generator_seconds\": " << own_seconds_;
-    if (options_.watched_pid != 0) json << ", \"server_seconds\": " << server_seconds_;
-    json << "}";
-    return json.str();
+  std::ostringstream json;
+  json.precision(9);
+  json << "{\"requests\": " << completed_ << ", \"seconds\": " << window_seconds_
+       << ", \"requests_per_second\": " << (window_seconds_ > 0 ? static_cast<double>(completed_) / window_seconds_ : 0)
+       << ", \"p50_us\": " << latencies_.microseconds(0.5) << ", \"p99_us\": " << latencies_.microseconds(0.99)
+       << ", \"p999_us\": " << latencies_.microseconds(0.999) << ", \"errors\": " << errors_
+       << ", \"connections\": " << connections_.size() << ", \"generator_seconds\": " << own_seconds_;
+  if (options_.watched_pid != 0) json << ", \"server_seconds\": " << server_seconds_;
+  json << "}";
+  return json.str();
 }
 
 }  // namespace load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.workloads.echo_sizes import BACKLOG, ECHO_SIZES
@@ -13,9 +13,11 @@ READ_SIZE = 65536
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(READ_SIZE):
-        writer.write(data)
-        await writer.drain()
+    # The load generator ends with a request outstanding in each connection, so its end is a reset.
+    with suppress(ConnectionError):
+        while data := await reader.read(READ_SIZE):
+            writer.write(data)
+            await writer.drain()
     writer.close()
 
 

@@ -10,6 +10,8 @@ from asyncio.log import logger
 from typing import Any
 
 from mainspring import _core, _describe
+from mainspring._pipes import PipeMethods
+from mainspring._processes import ProcessMethods
 from mainspring._serving import ServingMethods
 from mainspring._signals import SignalMethods
 from mainspring._sockets import SocketMethods
@@ -19,7 +21,7 @@ _format_handle: Any = vars(base_events)["_format_handle"]
 
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
-    ServingMethods, SignalMethods, SocketMethods, UnixMethods, _core.Loop, asyncio.BaseEventLoop
+    _core.Loop, PipeMethods, ProcessMethods, ServingMethods, SignalMethods, SocketMethods, UnixMethods, asyncio.BaseEventLoop
 ):
     """An asyncio event loop on libuv.
 

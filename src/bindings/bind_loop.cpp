@@ -98,7 +98,7 @@ PyObject* create_future(PyObject* self, PyObject*) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   ModuleState& state = loop->state();
-  PyObject* type = PyDict_GetItemString(state.asyncio_futures, "Future");
+  PyObject* type = PyDict_GetItemWithError(state.asyncio_futures, loop->names().Future);
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.futures has no Future");
   PyObject* arguments[] = {nullptr, self};
   return PyObject_Vectorcall(type, arguments + 1, 0 | PY_VECTORCALL_ARGUMENTS_OFFSET, state.future_keywords);
@@ -117,7 +117,7 @@ PyObject* create_task(PyObject* self, Arguments args, Py_ssize_t count, PyObject
     return PyObject_Vectorcall(state.base_create_task, all.data(), static_cast<size_t>(count) + 1, keywords);
   }
   if (!check_count("create_task", count, 1, 1) || !loop->check_open()) return nullptr;
-  PyObject* type = PyDict_GetItemString(state.asyncio_tasks, "Task");
+  PyObject* type = PyDict_GetItemWithError(state.asyncio_tasks, loop->names().Task);
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.tasks has no Task");
   constexpr Py_ssize_t kMostKeywords = 6;
   if (keyword_count > kMostKeywords)
@@ -283,6 +283,16 @@ PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
   return fd >= 0 && check_no_transport(loop, fd, file) ? none() : nullptr;
 }
 
+// _set_transport(fd, transport): whose the descriptor is, None for nobody's: sendfile() uses a transport's descriptor.
+PyObject* set_transport(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  if (!loop || !check_count("_set_transport", count, 2, 2)) return nullptr;
+  const int fd = descriptor_of(args[0]);
+  if (fd < 0) return nullptr;
+  loop->set_transport(fd, args[1] == Py_None ? nullptr : args[1]);
+  return none();
+}
+
 PyMethodDef loop_methods[] = {
     keyword_method("call_soon", call_soon,
                    "call_soon(callback, *args, context=None): runs the callback in the next turn; returns a Handle."),
@@ -316,6 +326,7 @@ PyMethodDef loop_methods[] = {
     single_method("_remove_reader", (remove_descriptor<WatchedDescriptors::kReader, false>), nullptr),
     single_method("_remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
     single_method("_ensure_fd_no_transport", ensure_fd_no_transport, nullptr),
+    method("_set_transport", set_transport, nullptr),
     single_method("_run", run, nullptr),
     bare_method("_close", close_core, nullptr),
     bare_method("_open_signal_pipe", open_signal_pipe, nullptr),
@@ -369,7 +380,9 @@ PyGetSetDef loop_attributes[] = {
 std::vector<PyMethodDef>& all_loop_methods() {
   static std::vector<PyMethodDef> methods = [] {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
-    for (const PyMethodDef* row = stream_methods_of_loop; row->ml_name; ++row) all.push_back(*row);
+    for (const PyMethodDef* room : {datagram_methods_of_loop, stream_methods_of_loop}) {
+      for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
+    }
     all.push_back({});
     return all;
   }();

@@ -1,10 +1,10 @@
 // SocketTransport and Acceptor as Python sees them.
-#include <cstddef>
-
-#include <structmember.h>
 #include "bindings/bindings.hpp"
 #include "bindings/guard.hpp"
+#include "bindings/transport_slots.hpp"
 #include "streams/acceptor.hpp"
+#include "streams/pipe_reader.hpp"
+#include "streams/pipe_writer.hpp"
 #include "streams/socket_transport.hpp"
 
 namespace py = pybind11;
@@ -13,7 +13,7 @@ namespace mainspring {
 
 namespace {
 
-PyMethodDef transport_methods[] = {
+PyMethodDef socket_transport_methods[] = {
     single_method("write", SocketTransport::write,
                   "Queues bytes and sends them when the callbacks of this turn have run, without blocking. bytes are "
                   "kept by reference, anything mutable is copied. TypeError for what is not bytes, bytearray or "
@@ -24,14 +24,9 @@ PyMethodDef transport_methods[] = {
     bare_method("close", SocketTransport::close,
                 "Stops reading, sends what is queued, then calls protocol.connection_lost(None)."),
     bare_method("abort", SocketTransport::abort, "Closes at once; what the kernel does not take now is lost."),
-    bare_method("is_closing", Transport::is_closing, "Whether the transport is closing or closed."),
-    bare_method("is_reading", Transport::is_reading, "Whether the transport is neither paused nor closing."),
     bare_method("pause_reading", SocketTransport::pause_reading, "Stops calling the protocol with data."),
     bare_method("resume_reading", SocketTransport::resume_reading, "Goes on after pause_reading()."),
     single_method("set_protocol", SocketTransport::set_protocol, "Makes another protocol the transport's."),
-    bare_method("get_protocol", Transport::get_protocol, "The current protocol; None once it is closed."),
-    keyword_method("get_extra_info", Transport::get_extra_info,
-                   "Information about the connection: 'socket', 'sockname' and 'peername', or `default`."),
     bare_method("get_write_buffer_size", SocketTransport::get_write_buffer_size,
                 "The number of bytes that wait for the peer."),
     bare_method("get_write_buffer_limits", SocketTransport::get_write_buffer_limits,
@@ -39,49 +34,57 @@ PyMethodDef transport_methods[] = {
     keyword_method("set_write_buffer_limits", SocketTransport::set_write_buffer_limits,
                    "Sets the high and the low water mark in bytes, 64 KiB and a quarter of it by default. ValueError "
                    "unless high >= low >= 0."),
-    single_method("_call_connection_lost", Transport::call_connection_lost, nullptr),
+    bare_method("_make_empty_waiter", SocketTransport::make_empty_waiter, nullptr),
+    bare_method("_reset_empty_waiter", SocketTransport::reset_empty_waiter, nullptr),
     single_method("_force_close", SocketTransport::force_close, nullptr),
+    closing_row(),
+    reading_row(),
+    get_protocol_row(),
+    extra_info_row(),
+    connection_lost_row(),
     {},
 };
 
-PyGetSetDef transport_attributes[] = {
-    {"_loop", Transport::get_loop, nullptr, nullptr, nullptr},
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+PyMethodDef pipe_reader_methods[] = {
+    bare_method("close", PipeReader::close, "Stops reading, then calls protocol.connection_lost(None)."),
+    bare_method("pause_reading", PipeReader::pause_reading, "Stops calling the protocol with data."),
+    bare_method("resume_reading", PipeReader::resume_reading, "Goes on after pause_reading()."),
+    closing_row(),
+    reading_row(),
+    get_protocol_row(),
+    set_protocol_row(),
+    extra_info_row(),
+    connection_lost_row(),
     {},
 };
 
-// SocketTransport is not of standard layout, but its first members are.
-struct TransportLayout {
-  PyObject_HEAD PyObject* extra;
-  PyObject* dict;
-  PyObject* weak_references;
-};
-
-PyMemberDef transport_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(TransportLayout, dict), READONLY, nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportLayout, weak_references), READONLY, nullptr},
+PyMethodDef pipe_writer_methods[] = {
+    single_method("write", PipeWriter::write,
+                  "Queues bytes and sends them when the callbacks of this turn have run, without blocking."),
+    bare_method("write_eof", PipeWriter::write_eof, "Closes the pipe when everything queued is sent."),
+    bare_method("can_write_eof", PipeWriter::can_write_eof, "True: a pipe ends by being closed."),
+    bare_method("close", PipeWriter::write_eof, "Sends what is queued, then calls protocol.connection_lost(None)."),
+    bare_method("abort", PipeWriter::abort, "Closes at once; what the kernel does not take now is lost."),
+    bare_method("get_write_buffer_size", PipeWriter::get_write_buffer_size, "The bytes that wait for the reader."),
+    bare_method("get_write_buffer_limits", PipeWriter::get_write_buffer_limits,
+                "The low and the high water mark in bytes."),
+    keyword_method("set_write_buffer_limits", PipeWriter::set_write_buffer_limits,
+                   "Sets the high and the low water mark in bytes. ValueError unless high >= low >= 0."),
+    closing_row(),
+    get_protocol_row(),
+    set_protocol_row(),
+    extra_info_row(),
+    connection_lost_row(),
     {},
 };
 
-constexpr const char* kTransportDoc =
-    "A transport over a connected stream socket (asyncio documentation, \"Transports\"). Made by the loop.";
-
-PyType_Slot transport_slots[] = {
-    {Py_tp_doc, const_cast<char*>(kTransportDoc)},
-    {Py_tp_dealloc, reinterpret_cast<void*>(SocketTransport::dealloc)},
-    {Py_tp_finalize, reinterpret_cast<void*>(Transport::finalize)},
-    {Py_tp_traverse, reinterpret_cast<void*>(SocketTransport::traverse)},
-    {Py_tp_clear, reinterpret_cast<void*>(SocketTransport::clear)},
-    {Py_tp_repr, reinterpret_cast<void*>(SocketTransport::repr)},
-    {Py_tp_methods, transport_methods},
-    {Py_tp_getset, transport_attributes},
-    {Py_tp_members, transport_members},
-    {0, nullptr},
-};
-
-PyType_Spec transport_spec = {"mainspring._core.SocketTransport", sizeof(SocketTransport), 0,
-                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                              transport_slots};
+TransportSlots<SocketTransport> socket_transport_slots(
+    "A transport over a connected stream socket (asyncio documentation, \"Transports\"). Made by the loop.",
+    socket_transport_methods);
+TransportSlots<PipeReader> pipe_reader_slots("A transport that reads from a pipe. Made by the loop.",
+                                             pipe_reader_methods);
+TransportSlots<PipeWriter> pipe_writer_slots("A transport that writes to a pipe. Made by the loop.",
+                                             pipe_writer_methods);
 
 PyMethodDef acceptor_methods[] = {
     bare_method("resume", Acceptor::resume, "Goes on accepting after a pause."),
@@ -121,6 +124,26 @@ PyObject* open_socket_transport(PyObject* self, Arguments args, Py_ssize_t count
   return guarded([&] { return SocketTransport::make(origin); });
 }
 
+// _open_pipe_reader(pipe, fd, protocol, waiter, extra)
+PyObject* open_pipe_reader(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  if (!loop || !check_count("_open_pipe_reader", count, 5, 5)) return nullptr;
+  const int fd = PyObject_AsFileDescriptor(args[1]);
+  if (fd < 0) return nullptr;
+  return guarded([&] { return PipeReader::make(loop, args[0], fd, args[2], or_null(args[3]), or_null(args[4])); });
+}
+
+// _open_pipe_writer(pipe, fd, protocol, waiter, extra, watches_reader)
+PyObject* open_pipe_writer(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  if (!loop || !check_count("_open_pipe_writer", count, 6, 6)) return nullptr;
+  const int fd = PyObject_AsFileDescriptor(args[1]);
+  if (fd < 0) return nullptr;
+  return guarded([&] {
+    return PipeWriter::make(loop, args[0], fd, args[2], or_null(args[3]), or_null(args[4]), args[5] == Py_True);
+  });
+}
+
 // _accept_on(sock, protocol_factory, server, tls, backlog, context)
 PyObject* accept_on(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);
@@ -134,22 +157,22 @@ PyObject* accept_on(PyObject* self, Arguments args, Py_ssize_t count) {
 
 PyMethodDef stream_methods_of_loop[] = {
     method("_open_socket_transport", open_socket_transport, nullptr),
+    method("_open_pipe_reader", open_pipe_reader, nullptr),
+    method("_open_pipe_writer", open_pipe_writer, nullptr),
     method("_accept_on", accept_on, nullptr),
     {},
 };
 
 void bind_streams(py::module_& module, ModuleState& state) {
-  const py::object base = py::module_::import("asyncio.transports").attr("Transport");
-  auto* base_type = reinterpret_cast<PyTypeObject*>(base.ptr());
-  if (base_type->tp_basicsize != static_cast<Py_ssize_t>(offsetof(TransportLayout, dict))) {
-    throw py::import_error("asyncio.Transport of this Python has another layout than mainspring was written for");
-  }
-  const py::tuple bases = py::make_tuple(base);
-  state.socket_transport_type = make_type(module, transport_spec, bases.ptr());
+  state.socket_transport_type =
+      make_transport_type(module, "mainspring._core.SocketTransport", socket_transport_slots, "_FlowControlMixin");
+  state.pipe_reader_type = make_transport_type(module, "mainspring._core.PipeReader", pipe_reader_slots, "ReadTransport");
+  state.pipe_writer_type =
+      make_transport_type(module, "mainspring._core.PipeWriter", pipe_writer_slots, "_FlowControlMixin", "WriteTransport");
   const py::object modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
   const py::handle transport(reinterpret_cast<PyObject*>(state.socket_transport_type));
   transport.attr("_start_tls_compatible") = true;
-  transport.attr("_sendfile_compatible") = modes.attr("FALLBACK");
+  transport.attr("_sendfile_compatible") = modes.attr("TRY_NATIVE");
   transport.attr("max_size") = Loop::kReadBufferSize;
   state.acceptor_type = make_type(module, acceptor_spec);
 }

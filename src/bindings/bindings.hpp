@@ -10,12 +10,14 @@ namespace mainspring {
 // Each sets the types of its room in `state` and adds them to the module.
 void bind_loop(pybind11::module_& module, ModuleState& state);
 void bind_handles(pybind11::module_& module, ModuleState& state);
+void bind_datagrams(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
 
-// Native methods of the Loop that belong to the streams room.
+// Native methods of the Loop that belong to other rooms.
+extern PyMethodDef datagram_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
 
 }  // namespace mainspring

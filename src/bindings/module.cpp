@@ -45,6 +45,7 @@ PYBIND11_MODULE(_core, module) {
   auto* state = new ModuleState();
   set_up_state(module, *state);
   bind_handles(module, *state);
+  bind_datagrams(module, *state);
   bind_streams(module, *state);
   bind_loop(module, *state);
 }

@@ -185,6 +185,7 @@ class Loop {
   std::unique_ptr<char, AlignedFree> read_buffer_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
+  int64_t timers_fired_at_ = 0;
   bool waiting_ = false;
   bool woken_ = false;
   bool in_turn_ = false;

@@ -1,4 +1,6 @@
 // A turn of the loop: polling, serving what is ready, sending what was written.
+#include <algorithm>
+
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
 
@@ -8,6 +10,10 @@ namespace {
 
 // Transports' output waits at most this long for the turn to end, so that nobody waits for his neighbours' callbacks.
 constexpr int64_t kFlushInterval = 50'000;  // ns
+
+// Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them spread
+// over a few milliseconds do not cost a thousand wake-ups.
+constexpr int64_t kTimerSpacing = 50'000;  // ns
 
 }  // namespace
 
@@ -49,7 +55,7 @@ bool Loop::run_once() {
     } else if (!wait(deadline, now)) {
       return false;
     }
-  } else if (policy_.should_poll(monotonic_ns)) {
+  } else if (policy_.should_poll(cycles)) {
     look();
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
@@ -57,6 +63,7 @@ bool Loop::run_once() {
   if (!timers_.empty()) {
     const int64_t now = monotonic_ns();
     while (TimerNode* node = timers_.pop_due(now)) {
+      timers_fired_at_ = now;
       // The wheel's reference becomes the queue's.
       ready_.push(ReadyItem(static_cast<Handle*>(TimerEntry::handle_of(node)), kHandle));
     }
@@ -96,7 +103,7 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   if (deadline == TimerWheel::kNever) {
     uv_->alarm().clear();
   } else {
-    uv_->alarm().set(deadline, now);
+    uv_->alarm().set(std::max(deadline, timers_fired_at_ + kTimerSpacing), now);
   }
   descriptors_.check_new();
   waiting_ = true;
@@ -116,7 +123,7 @@ void Loop::look() {
   uv_->poll();
   const bool found = !uv_->arrivals().empty();
   take_arrivals();
-  policy_.polled(found, policy_.eager() ? 0 : monotonic_ns());
+  policy_.polled(found, policy_.eager() ? 0 : cycles());
 }
 
 void Loop::take_arrivals() {

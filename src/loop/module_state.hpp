@@ -16,6 +16,9 @@ struct ModuleState {
   PyTypeObject* timer_handle_type = nullptr;
   PyTypeObject* socket_transport_type = nullptr;
   PyTypeObject* acceptor_type = nullptr;
+  PyTypeObject* pipe_reader_type = nullptr;
+  PyTypeObject* pipe_writer_type = nullptr;
+  PyTypeObject* datagram_transport_type = nullptr;
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;

@@ -3,27 +3,28 @@
 // The default loop polls in every turn, which costs a system call a turn. This loop does so as well while anything
 // comes from outside, and for kEagerTurns turns after the last event or the last own output, so that short chains of
 // `await asyncio.sleep(0)` see their I/O as they do on the default loop. After that it skips polls for at most
-// kSkippedTurns turns and kSkippedTime, then looks once. So an event waits at most kSkippedTime longer than one turn,
-// however long the chain.
+// kSkippedTurns turns and for some tens of microseconds (25 to 50 on most machines), then looks once. So an event waits
+// at most that much longer than one turn, however long the chain.
 #pragma once
 
 #include <cstdint>
+
+#include "loop/cycle_clock.hpp"
 
 namespace mainspring {
 
 class PollPolicy {
  public:
   static constexpr int kEagerTurns = 16;
-  static constexpr int kSkippedTurns = 64;
-  static constexpr int64_t kSkippedTime = 50'000;  // ns
+  static constexpr int kSkippedTurns = 1024;
+  static constexpr int64_t kSkippedTime = kCyclesInTensOfMicroseconds;
 
   bool eager() const { return quiet_turns_ < kEagerTurns; }
 
-  // Whether a turn with callbacks ready polls. `now` is read only when it matters.
+  // Whether a turn with callbacks ready polls. `now()` gives cycles() and is read only when it matters.
   template <typename Clock>
   bool should_poll(Clock now) {
-    if (eager()) return true;
-    if (++skipped_ >= kSkippedTurns) return true;
+    if (eager() || ++skipped_ >= kSkippedTurns) return true;
     return now() - last_poll_ >= kSkippedTime;
   }
 

@@ -68,6 +68,17 @@ void Transport::close_poller() {
   if (uv::Poller* poller = std::exchange(io_.poller, nullptr)) poller->close();
 }
 
+void Transport::close_file(PyObject** owner) {
+  if (!open_) return;
+  open_ = false;
+  // A finalizer may come here after the loop has forgotten its descriptors.
+  if (loop_->transport_of(fd_) == object()) loop_->set_transport(fd_, nullptr);
+  const Ref file = Ref::steal(std::exchange(*owner, nullptr));
+  if (!file) return;
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(file.get(), names().close));
+  if (!result) PyErr_WriteUnraisable(file.get());
+}
+
 int Transport::lose(PyObject* exception) {
   ++lost_writes_;
   if (!loop_->check_open()) return -1;
@@ -188,6 +199,7 @@ void Transport::finalize(PyObject* self) {
 int Transport::visit_common(visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object()));
   Py_VISIT(extra);
+  for (PyObject* slot : flow_control_slots) Py_VISIT(slot);
   Py_VISIT(dict);
   Py_VISIT(loop_object_);
   Py_VISIT(protocol_);
@@ -198,6 +210,7 @@ int Transport::visit_common(visitproc visit, void* arg) {
 
 void Transport::clear_common() {
   Py_CLEAR(extra);
+  for (PyObject*& slot : flow_control_slots) Py_CLEAR(slot);
   Py_CLEAR(dict);
   Py_CLEAR(protocol_);
   Py_CLEAR(context_);

@@ -15,9 +15,11 @@
 namespace mainspring {
 
 struct Transport {
-  // The instance layout: `extra` is the slot `_extra` of asyncio.BaseTransport, which must come first.
+  // The instance layout begins with the slots of the standard library's classes, from which the types inherit so that
+  // isinstance() holds: `_extra` of asyncio.BaseTransport, and those of _FlowControlMixin, which stay empty.
   PyObject_HEAD
   PyObject* extra;
+  PyObject* flow_control_slots[4];
   PyObject* dict;
   PyObject* weak_references;
 
@@ -56,6 +58,9 @@ struct Transport {
   int watched() const { return io_.poller ? io_.poller->interest() : 0; }
   void close_poller();
   static void loop_closes(IoObject* io) { from(io)->close_poller(); }
+
+  // Closes the Python object that owns the descriptor, for close_descriptor(); clears the field.
+  void close_file(PyObject** owner);
 
   // Schedules connection_lost(exception). -1 with an exception set.
   int lose(PyObject* exception);

@@ -14,7 +14,7 @@ namespace mainspring {
                   X(sockname) X(peername) X(slow_callback_duration) X(_check_thread) X(_check_callback)             \
                       X(_report_callback_error) X(_report_slow) X(_handle_signal) X(_call_connection_lost)          \
                           X(_report_accept_error) X(_accept_with_tls) X(_log_debug) X(_wrap_socket)                 \
-                              X(_report_unclosed) X(__module__)
+                              X(_report_unclosed) X(pipe) X(Future) X(Task) X(datagram_received) X(error_received)
 
 struct Names {
 #define X(identifier) PyObject* identifier = nullptr;

@@ -10,7 +10,7 @@
 
 #include "loop/io_object.hpp"
 #include "loop/loop.hpp"
-#include "streams/address.hpp"
+#include "loop/address.hpp"
 
 namespace mainspring {
 

@@ -84,9 +84,9 @@ bool SocketTransport::update_interest() {
 }
 
 int SocketTransport::lose_connection(PyObject* exception) {
-  const int status = lose(exception);
-  update_interest();
-  return status;
+  // Nothing more is received or sent, and closing the descriptor later needs no further system call.
+  close_poller();
+  return lose(exception);
 }
 
 int SocketTransport::force_close_with(PyObject* exception) {
@@ -98,6 +98,7 @@ int SocketTransport::force_close_with(PyObject* exception) {
 
 int SocketTransport::fatal_error(const char* message) {
   const Ref exception = take_fatal_error(message, true);
+  if (exception && empty_waiter_ && wake_empty_waiter(names().set_exception, exception.get()) < 0) return -1;
   return exception ? force_close_with(exception.get()) : -1;
 }
 
@@ -120,6 +121,10 @@ void SocketTransport::close_descriptor(IoObject* io) {
     result = Ref::steal(PyObject_CallMethodNoArgs(socket.get(), names.close));
     if (!result) PyErr_WriteUnraisable(socket.get());
   }
+  if (self->empty_waiter_) {
+    const Ref error = Ref::steal(PyObject_CallFunction(PyExc_ConnectionError, "s", "Connection is closed by peer"));
+    if (!error || self->wake_empty_waiter(names.set_exception, error.get()) < 0) PyErr_WriteUnraisable(self->object());
+  }
   const Ref server = Ref::steal(std::exchange(self->server_, nullptr));
   if (!server) return;
   const Ref detached = Ref::steal(self->loop_->state().attach_takes_transport
@@ -134,6 +139,7 @@ int SocketTransport::clear(PyObject* self) {
   transport->clear_common();
   Py_CLEAR(transport->socket_);
   Py_CLEAR(transport->server_);
+  Py_CLEAR(transport->empty_waiter_);
   return 0;
 }
 
@@ -141,6 +147,7 @@ int SocketTransport::traverse(PyObject* self, visitproc visit, void* arg) {
   SocketTransport* transport = from(self);
   Py_VISIT(transport->socket_);
   Py_VISIT(transport->server_);
+  Py_VISIT(transport->empty_waiter_);
   if (const int result = transport->visit_common(visit, arg)) return result;
   return transport->queue_.visit([&](const Ref& keeper) { return visit(keeper.get(), arg); });
 }

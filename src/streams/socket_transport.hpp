@@ -16,7 +16,7 @@
 
 #include "loop/flow_control.hpp"
 #include "loop/transport.hpp"
-#include "streams/address.hpp"
+#include "loop/address.hpp"
 #include "streams/write_queue.hpp"
 
 namespace mainspring {
@@ -56,6 +56,9 @@ class SocketTransport : public Transport {
   static PyObject* get_write_buffer_size(PyObject* self, PyObject*);
   static PyObject* get_write_buffer_limits(PyObject* self, PyObject*);
   static PyObject* set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords);
+  // For sendfile(): a future that is done when nothing is queued; writing fails until reset_empty_waiter().
+  static PyObject* make_empty_waiter(PyObject* self, PyObject*);
+  static PyObject* reset_empty_waiter(PyObject* self, PyObject*);
   static PyObject* force_close(PyObject* self, PyObject* exception);
   static PyObject* repr(PyObject* self);
   static void dealloc(PyObject* self);
@@ -85,6 +88,7 @@ class SocketTransport : public Transport {
   int send_queued();
   int write_ready();
   int all_sent();
+  int wake_empty_waiter(PyObject* method, PyObject* value);
   int fatal_error(const char* message);
   int force_close_with(PyObject* exception);
   int lose_connection(PyObject* exception);
@@ -98,6 +102,7 @@ class SocketTransport : public Transport {
 
   PyObject* socket_;
   PyObject* server_;
+  PyObject* empty_waiter_;
   bool buffered_;
   bool eof_written_;
   bool eof_received_;

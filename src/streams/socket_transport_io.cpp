@@ -187,6 +187,7 @@ int SocketTransport::all_sent() {
   // resume_writing() may write again.
   if (flow_.maybe_resume(this, queue_.size()) < 0) return -1;
   if (!queue_.empty() || lost()) return 0;
+  if (empty_waiter_ && wake_empty_waiter(names().set_result, Py_None) < 0) return -1;
   if (closing_) return lose_connection(Py_None);
   if (eof_written_) ::shutdown(fd_, SHUT_WR);
   return 0;

@@ -13,9 +13,42 @@ constexpr int kLoggedLostWrites = 5;
 }  // namespace
 
 bool SocketTransport::may_write(const char* method) {
-  if (!eof_written_) return true;
-  PyErr_Format(PyExc_RuntimeError, "Cannot call %s() after write_eof()", method);
+  if (!eof_written_ && !empty_waiter_) [[likely]]
+    return true;
+  if (eof_written_) {
+    PyErr_Format(PyExc_RuntimeError, "Cannot call %s() after write_eof()", method);
+  } else {
+    PyErr_Format(PyExc_RuntimeError, "unable to %s; sendfile is in progress", method);
+  }
   return false;
+}
+
+int SocketTransport::wake_empty_waiter(PyObject* method, PyObject* value) {
+  const Ref done = Ref::steal(PyObject_CallMethodNoArgs(empty_waiter_, names().done));
+  if (!done) return -1;
+  if (done.get() == Py_True) return 0;
+  const Ref result = Ref::steal(PyObject_CallMethodOneArg(empty_waiter_, method, value));
+  return result ? 0 : -1;
+}
+
+PyObject* SocketTransport::make_empty_waiter(PyObject* self, PyObject*) {
+  SocketTransport* transport = from(self);
+  if (transport->empty_waiter_) {
+    PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
+    return nullptr;
+  }
+  if (flush(&transport->io_) < 0) return nullptr;
+  transport->empty_waiter_ = PyObject_CallMethod(transport->loop_object_, "create_future", nullptr);
+  if (!transport->empty_waiter_) return nullptr;
+  if (transport->queue_.empty() && transport->wake_empty_waiter(transport->names().set_result, Py_None) < 0) {
+    return nullptr;
+  }
+  return Py_NewRef(transport->empty_waiter_);
+}
+
+PyObject* SocketTransport::reset_empty_waiter(PyObject* self, PyObject*) {
+  Py_CLEAR(from(self)->empty_waiter_);
+  return none();
 }
 
 // True when the connection is lost, so that the write only counts. With an exception set when the log raised one.

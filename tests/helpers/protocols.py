@@ -52,6 +52,12 @@ def tcp_pair(blocking=False):
     return one, other
 
 
+def end(transport):
+    """abort(), which on the default loop is an AttributeError when close() has sent what was queued."""
+    if transport.get_protocol() is not None:
+        transport.abort()
+
+
 @contextlib.asynccontextmanager
 async def connected(factory=Recorder):
     """A transport and its protocol with a plain non-blocking socket as the peer, all closed afterwards."""
@@ -62,7 +68,7 @@ async def connected(factory=Recorder):
         yield transport, protocol, peer
     finally:
         peer.close()
-        transport.abort()
+        end(transport)
         for _ in range(3):
             await asyncio.sleep(0)
 
@@ -86,6 +92,6 @@ async def serving(factory, **keywords):
         for protocol in made:
             transport = getattr(protocol, "transport", None)
             if transport is not None:
-                transport.abort()
+                end(transport)
         for _ in range(3):
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-#include "streams/address.hpp"
+#include "loop/address.hpp"
 
 #include <arpa/inet.h>
 #include <sys/un.h>

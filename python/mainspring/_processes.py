@@ -1,0 +1,97 @@
+"""Subprocesses (asyncio documentation, "Subprocesses").
+
+Processes are started by ``subprocess.Popen``, with every keyword it has, and watched through a descriptor of the process
+(``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+from asyncio.base_subprocess import BaseSubprocessTransport
+from asyncio.log import logger
+from collections.abc import Callable
+from typing import Any
+
+
+class SubprocessTransport(BaseSubprocessTransport):
+    """A running process and the transports of its pipes."""
+
+    def _start(
+        self: Any, args: Any, shell: bool, stdin: Any, stdout: Any, stderr: Any, bufsize: int, **kwargs: Any
+    ) -> None:
+        self._proc = subprocess.Popen(
+            args,
+            shell=shell,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            universal_newlines=False,
+            bufsize=bufsize,
+            **kwargs,
+        )
+
+
+class ProcessMethods:
+    """What ``subprocess_exec`` and ``subprocess_shell`` call."""
+
+    async def _make_subprocess_transport(
+        self: Any,
+        protocol: asyncio.SubprocessProtocol,
+        args: Any,
+        shell: bool,
+        stdin: Any,
+        stdout: Any,
+        stderr: Any,
+        bufsize: int,
+        extra: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> SubprocessTransport:
+        waiter = self.create_future()
+        transport: Any = SubprocessTransport(
+            self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, extra=extra, **kwargs
+        )
+        self._watch_process(transport.get_pid(), transport._process_exited)
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await transport._wait()
+            raise
+        return transport
+
+    def _watch_process(self: Any, pid: int, exited: Callable[[int], object]) -> None:
+        """Call ``exited(returncode)`` in the loop when the child process ``pid`` has ended."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            # No descriptors left, or a kernel without them: a thread waits instead.
+            threading.Thread(target=self._wait_in_thread, args=(pid, exited), daemon=True).start()
+            return
+        self._add_reader(pidfd, self._process_ended, pid, pidfd, exited)
+
+    def _process_ended(self: Any, pid: int, pidfd: int, exited: Callable[[int], object]) -> None:
+        self._remove_reader(pidfd)
+        os.close(pidfd)
+        exited(_reap(pid))
+
+    def _wait_in_thread(self: Any, pid: int, exited: Callable[[int], object]) -> None:
+        returncode = _reap(pid)
+        if self.is_closed():
+            logger.warning("Loop %r that handles pid %r is closed", self, pid)
+        else:
+            self.call_soon_threadsafe(exited, returncode)
+
+
+def _reap(pid: int) -> int:
+    """Wait for a child and return its exit code, negative for a signal; 255 when somebody else reaped it."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        logger.warning("child process pid %d exit status already read: will report returncode 255", pid)
+        return 255
+    return os.waitstatus_to_exitcode(status)

@@ -1,0 +1,389 @@
+#include "datagrams/datagram_transport.hpp"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "loop/clock.hpp"
+#include "python/buffer.hpp"
+
+namespace mainspring {
+
+namespace {
+
+// asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+constexpr int kLoggedLostWrites = 5;
+
+// No IP datagram is larger than a slot.
+constexpr size_t kSlot = 64 * 1024;
+constexpr unsigned kBatch = Loop::kReadBufferSize / kSlot;
+
+bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+// The socket address of (host, port[, flow info, scope id]) with a numeric host; 0 when Python has to look at it.
+socklen_t numeric_address(PyObject* address, int family, sockaddr_storage* storage) {
+  if (!PyTuple_CheckExact(address) || PyTuple_GET_SIZE(address) < 2) return 0;
+  PyObject* host = PyTuple_GET_ITEM(address, 0);
+  PyObject* port = PyTuple_GET_ITEM(address, 1);
+  if (!PyUnicode_CheckExact(host) || !PyLong_CheckExact(port)) return 0;
+  const char* text = PyUnicode_AsUTF8(host);
+  const long number = text ? PyLong_AsLong(port) : -1;
+  if (number < 0 || number > 65535) {
+    PyErr_Clear();
+    return 0;
+  }
+  std::memset(storage, 0, sizeof *storage);
+  if (family == AF_INET && PyTuple_GET_SIZE(address) == 2) {
+    auto* in = reinterpret_cast<sockaddr_in*>(storage);
+    in->sin_family = AF_INET;
+    in->sin_port = htons(static_cast<uint16_t>(number));
+    return inet_pton(AF_INET, text, &in->sin_addr) == 1 ? sizeof *in : 0;
+  }
+  if (family == AF_INET6 && PyTuple_GET_SIZE(address) == 2) {
+    auto* in6 = reinterpret_cast<sockaddr_in6*>(storage);
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(static_cast<uint16_t>(number));
+    return inet_pton(AF_INET6, text, &in6->sin6_addr) == 1 ? sizeof *in6 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+const IoKind DatagramTransport::kKind = {run_start, nullptr, Transport::loop_closes, begin, close_descriptor, nullptr};
+
+PyObject* DatagramTransport::make(Loop* loop, PyObject* socket, int fd, PyObject* protocol, PyObject* address,
+                                  PyObject* waiter, PyObject* extra) {
+  PyTypeObject* type = loop->state().datagram_transport_type;
+  const Ref made = Ref::steal(type->tp_alloc(type, 0));
+  if (!made) return nullptr;
+  DatagramTransport* self = from(made.get());
+  new (&self->flow_) FlowControl();
+  if (!self->set_up(loop, &kKind, protocol, fd, extra, nullptr, waiter)) return nullptr;
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0) self->family_ = own.ss_family;
+  PyObject* peer = PyDict_GetItemWithError(self->extra, loop->names().peername);
+  self->connected_ = peer && PyObject_IsTrue(peer) == 1;
+  self->address_ = Py_XNewRef(address);
+  if (!self->schedule_start()) return nullptr;
+  self->socket_ = Py_NewRef(socket);
+  return Py_NewRef(made.get());
+}
+
+int DatagramTransport::begin(IoObject* io) {
+  DatagramTransport* self = from(io);
+  return self->update_interest() ? 0 : self->fatal_error("Fatal error: the endpoint cannot be watched");
+}
+
+bool DatagramTransport::update_interest() {
+  if (!started_) return true;
+  const bool writes = waiting_ && !waiting_->empty() && !lost();
+  return watch((closing_ ? 0 : uv::Poller::kReadable) | (writes ? uv::Poller::kWritable : 0), serve);
+}
+
+int DatagramTransport::serve(void* owner, int events) {
+  auto* self = static_cast<DatagramTransport*>(owner);
+  const Ref alive = Ref::borrow(self->object());
+  const int64_t started = self->loop_->debug ? monotonic_ns() : 0;
+  int status = 0;
+  if (!self->loop_->enter_context(self->context_)) return self->fatal_error("Fatal read error on datagram transport");
+  if (events & uv::Poller::kReadable) status = self->read();
+  if (status == 0 && (events & uv::Poller::kWritable)) status = self->write_ready();
+  if (status == 0 && self->loop_->debug) status = self->loop_->report_slow(self->object(), started);
+  return status;
+}
+
+// --- receiving -------------------------------------------------------------------------------------------------------
+
+int DatagramTransport::read() {
+  if (lost() || closing_ || !open_) return 0;
+  return family_ == AF_INET || family_ == AF_INET6 ? read_batch() : read_one();
+}
+
+int DatagramTransport::read_batch() {
+  mmsghdr messages[kBatch];
+  iovec vectors[kBatch];
+  sockaddr_storage senders[kBatch];
+  for (unsigned i = 0; i < kBatch; ++i) {
+    vectors[i] = {loop_->read_buffer() + i * kSlot, kSlot};
+    messages[i] = {};
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = &senders[i];
+    messages[i].msg_hdr.msg_namelen = sizeof senders[i];
+  }
+  const int count = recvmmsg(fd_, messages, kBatch, MSG_DONTWAIT, nullptr);
+  if (count < 0) return received_error();
+  // The protocol may run anything, other transports' reads included, so everything is copied out first.
+  Ref data[kBatch];
+  for (int i = 0; i < count; ++i) {
+    data[i] = Ref::steal(PyBytes_FromStringAndSize(loop_->read_buffer() + static_cast<size_t>(i) * kSlot,
+                                                   static_cast<Py_ssize_t>(messages[i].msg_len)));
+    if (!data[i]) return fatal_error("Fatal read error on datagram transport");
+  }
+  for (int i = 0; i < count; ++i) {
+    // What the protocol does with one decides whether there is a next.
+    if (lost() || closing_ || !open_) return 0;
+    const Ref address = python_address(senders[i], messages[i].msg_hdr.msg_namelen);
+    if (!address) return fatal_error("Fatal read error on datagram transport");
+    const Ref protocol = Ref::borrow(protocol_);
+    PyObject* arguments[] = {nullptr, protocol.get(), data[i].get(), address.get()};
+    const Ref result = Ref::steal(PyObject_VectorcallMethod(names().datagram_received, arguments + 1,
+                                                            3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+    if (!result && loop_->report("Exception in callback datagram_received()", object(), protocol.get()) < 0) return -1;
+    if (!result && !loop_->enter_context(context_)) return fatal_error("Fatal read error on datagram transport");
+  }
+  return 0;
+}
+
+// Addresses of other families are left to Python's own socket.
+int DatagramTransport::read_one() {
+  const Ref received = Ref::steal(
+      PyObject_CallMethod(socket_, "recvfrom", "n", static_cast<Py_ssize_t>(Loop::kReadBufferSize)));
+  const Ref protocol = Ref::borrow(protocol_);
+  if (!received) {
+    if (PyErr_ExceptionMatches(PyExc_BlockingIOError) || PyErr_ExceptionMatches(PyExc_InterruptedError)) {
+      PyErr_Clear();
+      return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal read error on datagram transport");
+    return send_failed();
+  }
+  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
+                                                           PyTuple_GET_ITEM(received.get(), 0),
+                                                           PyTuple_GET_ITEM(received.get(), 1), nullptr));
+  return result ? 0 : loop_->report("Exception in callback datagram_received()", object(), protocol.get());
+}
+
+Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t size) {
+  if (last_address_ && size == last_sender_size_ && std::memcmp(&storage, &last_sender_, size) == 0) {
+    return Ref::borrow(last_address_);
+  }
+  Address address;
+  address.set(reinterpret_cast<const sockaddr*>(&storage), size);
+  Ref made = Ref::steal(address.to_python());
+  if (made && size <= sizeof last_sender_) {
+    std::memcpy(&last_sender_, &storage, size);
+    last_sender_size_ = size;
+    Py_XSETREF(last_address_, Py_NewRef(made.get()));
+  }
+  return made;
+}
+
+int DatagramTransport::received_error() {
+  if (would_block(errno)) return 0;
+  PyErr_SetFromErrno(PyExc_OSError);
+  return send_failed();
+}
+
+// --- sending ---------------------------------------------------------------------------------------------------------
+
+PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
+  DatagramTransport* transport = from(self);
+  PyObject* data = nullptr;
+  PyObject* address = Py_None;
+  if (!parse_two("sendto", "data", "addr", args, count, keywords, &data, &address)) return nullptr;
+  if (!data) {
+    PyErr_SetString(PyExc_TypeError, "sendto() missing required positional argument: 'data'");
+    return nullptr;
+  }
+  if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
+    const Ref name = Ref::steal(PyType_GetName(Py_TYPE(data)));
+    if (!name) return nullptr;
+    return PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not %R", name.get());
+  }
+  Buffer buffer;
+  if (!buffer.get(data, PyBUF_SIMPLE)) return nullptr;
+#if PY_VERSION_HEX < 0x030D0000
+  // Older Pythons send no empty datagrams.
+  if (buffer.size() == 0) return none();
+#endif
+  if (transport->address_) {
+    if (address != Py_None) {
+      const int same = PyObject_RichCompareBool(address, transport->address_, Py_EQ);
+      if (same < 0) return nullptr;
+      if (!same) {
+        return PyErr_Format(PyExc_ValueError, "Invalid address: must be None or %S", transport->address_);
+      }
+    }
+    address = transport->address_;
+  }
+  if (transport->lost() && transport->address_) {
+    if (transport->lost_writes_ >= kLoggedLostWrites) {
+      const Ref logged = Ref::steal(PyObject_CallMethod(transport->loop_object_, "_log_warning", "s",
+                                                        "socket.send() raised exception."));
+      if (!logged) return nullptr;
+    }
+    ++transport->lost_writes_;
+    return none();
+  }
+  if (!transport->open_) return none();
+  transport->loop_->expect_events();
+  if (!transport->waiting_ || transport->waiting_->empty()) {
+    switch (transport->send_one(buffer.data(), buffer.size(), data, address)) {
+      case Sent::kDone:
+        return none();
+      case Sent::kFailed:
+        return transport->send_failed() < 0 ? nullptr : none();
+      case Sent::kBlocked:
+        break;
+    }
+  }
+  // The program may change what is not bytes.
+  Ref copy = PyBytes_CheckExact(data)
+                 ? Ref::borrow(data)
+                 : Ref::steal(PyBytes_FromStringAndSize(buffer.data(), static_cast<Py_ssize_t>(buffer.size())));
+  if (!copy) return nullptr;
+  if (!transport->waiting_) transport->waiting_ = new std::deque<Waiting>();
+  transport->waiting_->push_back({std::move(copy), Ref::borrow(address)});
+  transport->waiting_size_ += buffer.size() + kHeader;
+  if (!transport->update_interest()) return nullptr;
+  return transport->flow_.maybe_pause(transport, transport->waiting_size_) < 0 ? nullptr : none();
+}
+
+DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t size, PyObject* data_object,
+                                                    PyObject* address) {
+  ssize_t sent;
+  sockaddr_storage storage;
+  if (connected_) {
+    sent = ::send(fd_, data, size, MSG_NOSIGNAL);
+  } else if (const socklen_t length = numeric_address(address, family_, &storage)) {
+    sent = ::sendto(fd_, data, size, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage), length);
+  } else {
+    // Host names, scopes and other families: Python's socket knows them all.
+    const Ref result = Ref::steal(PyObject_CallMethod(socket_, "sendto", "OO", data_object, address));
+    if (result) return Sent::kDone;
+    if (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError)) {
+      return Sent::kFailed;
+    }
+    PyErr_Clear();
+    return Sent::kBlocked;
+  }
+  if (sent >= 0) return Sent::kDone;
+  if (would_block(errno)) return Sent::kBlocked;
+  PyErr_SetFromErrno(PyExc_OSError);
+  return Sent::kFailed;
+}
+
+// The exception that is set concerns one datagram when it is an OSError; anything else ends the transport.
+int DatagramTransport::send_failed() {
+  if (leaves_the_loop()) return -1;
+  if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal write error on datagram transport");
+  const Ref exception = take_exception();
+  const Ref protocol = Ref::borrow(protocol_);
+  if (!protocol) return 0;
+  const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().error_received, exception.get()));
+  return result ? 0 : loop_->report("Exception in callback error_received()", object(), protocol.get());
+}
+
+int DatagramTransport::write_ready() {
+  while (waiting_ && !waiting_->empty() && !lost() && open_) {
+    Waiting first = std::move(waiting_->front());
+    waiting_->pop_front();
+    const auto size = static_cast<size_t>(PyBytes_GET_SIZE(first.data.get()));
+    const Sent sent = send_one(PyBytes_AS_STRING(first.data.get()), size, first.data.get(), first.address.get());
+    if (sent == Sent::kBlocked) {
+      waiting_->push_front(std::move(first));
+      break;
+    }
+    waiting_size_ -= size + kHeader;
+    // As on the default loop, the rest waits for the next turn after an error.
+    if (sent == Sent::kFailed) return send_failed();
+  }
+  if (flow_.maybe_resume(this, waiting_size_) < 0) return -1;
+  if (waiting_ && waiting_->empty() && !lost()) {
+    update_interest();
+    if (closing_) return lose(Py_None);
+  }
+  return 0;
+}
+
+// --- closing ---------------------------------------------------------------------------------------------------------
+
+int DatagramTransport::close_with(PyObject* exception) {
+  if (lost()) return 0;
+  if (waiting_) waiting_->clear();
+  waiting_size_ = 0;
+  closing_ = true;
+  close_poller();
+  return lose(exception);
+}
+
+int DatagramTransport::fatal_error(const char* message) {
+  const Ref exception = take_fatal_error(message, true);
+  return exception ? close_with(exception.get()) : -1;
+}
+
+PyObject* DatagramTransport::close(PyObject* self, PyObject*) {
+  DatagramTransport* transport = from(self);
+  if (transport->closing_) return none();
+  transport->closing_ = true;
+  transport->update_interest();
+  if (transport->waiting_ && !transport->waiting_->empty()) return none();
+  return transport->lose(Py_None) < 0 ? nullptr : none();
+}
+
+PyObject* DatagramTransport::abort(PyObject* self, PyObject*) {
+  return from(self)->close_with(Py_None) < 0 ? nullptr : none();
+}
+
+PyObject* DatagramTransport::get_write_buffer_size(PyObject* self, PyObject*) {
+  return PyLong_FromSize_t(from(self)->waiting_size_);
+}
+
+PyObject* DatagramTransport::get_write_buffer_limits(PyObject* self, PyObject*) { return from(self)->flow_.limits(); }
+
+PyObject* DatagramTransport::set_write_buffer_limits(PyObject* self, Arguments args, Py_ssize_t count,
+                                                     PyObject* keywords) {
+  DatagramTransport* transport = from(self);
+  if (!transport->flow_.set_limits(args, count, keywords)) return nullptr;
+  return transport->flow_.maybe_pause(transport, transport->waiting_size_) < 0 ? nullptr : none();
+}
+
+PyObject* DatagramTransport::repr(PyObject* self) {
+  DatagramTransport* transport = from(self);
+  const char* state = !transport->open_ ? " closed" : (transport->closing_ ? " closing" : "");
+  if (!transport->open_) return PyUnicode_FromFormat("<DatagramTransport%s fd=%d>", state, transport->fd_);
+  const int interest = transport->watched();
+  return PyUnicode_FromFormat("<DatagramTransport%s fd=%d read=%s write=<%s, bufsize=%zu>>", state, transport->fd_,
+                              interest & uv::Poller::kReadable ? "polling" : "idle",
+                              interest & uv::Poller::kWritable ? "polling" : "idle", transport->waiting_size_);
+}
+
+void DatagramTransport::close_descriptor(IoObject* io) {
+  DatagramTransport* self = from(io);
+  self->close_file(&self->socket_);
+}
+
+int DatagramTransport::clear(PyObject* self) {
+  DatagramTransport* transport = from(self);
+  delete std::exchange(transport->waiting_, nullptr);
+  transport->clear_common();
+  Py_CLEAR(transport->socket_);
+  Py_CLEAR(transport->address_);
+  Py_CLEAR(transport->last_address_);
+  return 0;
+}
+
+int DatagramTransport::traverse(PyObject* self, visitproc visit, void* arg) {
+  DatagramTransport* transport = from(self);
+  Py_VISIT(transport->socket_);
+  Py_VISIT(transport->address_);
+  Py_VISIT(transport->last_address_);
+  if (transport->waiting_) {
+    for (const Waiting& waiting : *transport->waiting_) Py_VISIT(waiting.address.get());
+  }
+  return transport->visit_common(visit, arg);
+}
+
+void DatagramTransport::dealloc(PyObject* self) {
+  if (!begin_dealloc(self)) return;
+  clear(self);
+  end_dealloc(self);
+}
+
+}  // namespace mainspring

@@ -1,0 +1,219 @@
+"""Ends of a connection: close, abort, half close, and writing when it is too late."""
+
+import asyncio
+import logging
+import socket
+
+import pytest
+from helpers import Recorder, compare, connected, eventually, outcome, turns
+
+MIB = 1 << 20
+
+
+async def read_to_end(sock):
+    """All that comes until the end of the stream."""
+    data = bytearray()
+    while True:
+        try:
+            chunk = sock.recv(MIB)
+        except BlockingIOError:
+            await asyncio.sleep(0.001)
+            continue
+        if not chunk:
+            return bytes(data)
+        data += chunk
+
+
+def test_close_sends_what_is_queued_before_connection_lost(loop):
+    async def main():
+        async with connected() as (transport, protocol, peer):
+            transport.write(b"x" * (6 * MIB))
+            transport.close()
+            await asyncio.sleep(0.02)
+            assert transport.is_closing()
+            assert "connection_lost" not in protocol.events
+            assert len(await read_to_end(peer)) == 6 * MIB
+            assert await protocol.lost is None
+            assert protocol.events[-1] == "connection_lost"
+
+    loop.run_until_complete(main())
+
+
+def test_small_writes_just_before_close_arrive(loop):
+    async def main():
+        async with connected() as (transport, _, peer):
+            transport.write(b"one ")
+            transport.write(b"two")
+            transport.close()
+            assert await read_to_end(peer) == b"one two"
+
+    loop.run_until_complete(main())
+
+
+def test_abort_drops_what_is_queued(loop):
+    async def main():
+        async with connected() as (transport, protocol, peer):
+            transport.write(b"x" * (16 * MIB))
+            transport.abort()
+            assert transport.is_closing()
+            assert transport.get_write_buffer_size() == 0
+            assert await protocol.lost is None
+            assert len(await read_to_end(peer)) < 16 * MIB
+
+    loop.run_until_complete(main())
+
+
+def test_close_after_abort_and_abort_after_close(loop):
+    async def main():
+        async with connected() as (transport, protocol, peer):
+            transport.write(b"x" * (16 * MIB))
+            transport.close()
+            transport.abort()
+            transport.close()
+            await protocol.lost
+            await read_to_end(peer)
+            assert protocol.events.count("connection_lost") == 1
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("size", [0, 10, 4 * MIB])
+def test_write_eof_ends_our_side_after_what_was_written(loop, size):
+    async def main():
+        async with connected() as (transport, protocol, peer):
+            assert transport.can_write_eof()
+            transport.write(b"x" * size)
+            transport.write_eof()
+            transport.write_eof()
+            assert len(await read_to_end(peer)) == size
+            peer.send(b"still heard")
+            await eventually(lambda: protocol.received == b"still heard")
+            assert not transport.is_closing()
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("method", ["write", "writelines"])
+def test_writing_after_write_eof_is_refused(method):
+    def scenario(loop):
+        async def main():
+            async with connected() as (transport, _, _):
+                transport.write_eof()
+                argument = [b"x"] if method == "writelines" else b"x"
+                return outcome(getattr(transport, method), argument)
+
+        return loop.run_until_complete(main())
+
+    assert compare(scenario) == (RuntimeError, f"Cannot call {method}() after write_eof()")
+
+
+def test_the_peers_end_closes_the_transport_unless_the_protocol_wants_it_open(loop):
+    async def main():
+        for keep in (False, None, True, 1):
+            async with connected(lambda value=keep: Recorder(value)) as (transport, protocol, peer):
+                transport.write(b"before")
+                peer.shutdown(socket.SHUT_WR)
+                await eventually(lambda p=protocol: "eof_received" in p.events)
+                await turns(3)
+                assert transport.is_closing() == (not keep)
+                if keep:
+                    transport.write(b" and after")
+                    transport.close()
+                await protocol.lost
+                assert await read_to_end(peer) == (b"before and after" if keep else b"before")
+                assert protocol.events.count("eof_received") == 1
+
+    loop.run_until_complete(main())
+
+
+def test_an_end_kept_open_does_not_spin(loop):
+    async def main():
+        async with connected(lambda: Recorder(True)) as (_, protocol, peer):
+            peer.shutdown(socket.SHUT_WR)
+            await asyncio.sleep(0.05)
+            assert protocol.events == ["connection_made", "eof_received"]
+
+    loop.run_until_complete(main())
+
+
+def test_writing_after_close_is_ignored(loop):
+    async def main():
+        async with connected() as (transport, protocol, peer):
+            transport.write(b"before")
+            transport.close()
+            transport.write(b"after")
+            await protocol.lost
+            transport.write(b"much later")
+            assert await read_to_end(peer) == b"before"
+
+    loop.run_until_complete(main())
+
+
+def test_writing_after_the_connection_was_lost_warns_from_the_same_write_on(caplog):
+    def scenario(loop):
+        async def main():
+            caplog.clear()
+            async with connected() as (transport, protocol, _):
+                transport.abort()
+                await protocol.lost
+                await turns(2)
+                counts = []
+                for _ in range(10):
+                    transport.write(b"x")
+                    counts.append(len(caplog.records))
+                return counts, {record.getMessage() for record in caplog.records}
+
+        return loop.run_until_complete(main())
+
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        counts, messages = compare(scenario)
+    assert messages == {"socket.send() raised exception."}
+    assert counts[-1] > 0
+
+
+def test_a_connection_closed_in_connection_made(loop):
+    class Shy(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            transport.write(b"bye")
+            transport.close()
+
+    async def main():
+        async with connected(Shy) as (_, protocol, peer):
+            assert await read_to_end(peer) == b"bye"
+            await protocol.lost
+            assert protocol.events == ["connection_made", "connection_lost"]
+
+    loop.run_until_complete(main())
+
+
+def test_closing_in_data_received_with_an_answer(loop):
+    class Answer(Recorder):
+        def data_received(self, data):
+            super().data_received(data)
+            self.transport.write(b"answer")
+            self.transport.close()
+
+    async def main():
+        async with connected(Answer) as (_, protocol, peer):
+            peer.send(b"question")
+            assert await read_to_end(peer) == b"answer"
+            assert await protocol.lost is None
+
+    loop.run_until_complete(main())
+
+
+def test_the_transport_forgets_its_protocol_and_its_loop_lets_go(loop):
+    import gc
+    import weakref
+
+    async def main():
+        async with connected() as (transport, protocol, _):
+            transport.close()
+            await protocol.lost
+            protocol.transport = None
+            return weakref.ref(transport), weakref.ref(protocol)
+
+    dead = loop.run_until_complete(main())
+    gc.collect()
+    assert [ref() for ref in dead] == [None, None]
