@@ -3,6 +3,7 @@
 #   make bench    compare event loops on this machine (BENCH="--quick" for two minutes)
 #   make test     all tests: C++ by ctest, Python by pytest
 #   make asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make check    formatting, lint and types
 #   make callgrind  instruction counts of the hot paths
 #
@@ -24,10 +25,10 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check callgrind system clean
+.PHONY: help bench test asan test-sanitized check conformance callgrind system clean
 
 help:
-	@sed -n '2,10s/^# \{0,1\}//p' Makefile
+	@sed -n '2,11s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
@@ -63,6 +64,10 @@ check: $(BIN)/python
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
 	$(BIN)/mypy
+
+conformance: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) .
+	$(BIN)/python tests/conformance
 
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers

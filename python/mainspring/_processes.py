@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import threading
+import warnings
 from asyncio.base_subprocess import BaseSubprocessTransport
 from asyncio.log import logger
 from collections.abc import Callable
@@ -49,11 +51,12 @@ class ProcessMethods:
         extra: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> SubprocessTransport:
+        watch = _watcher_of_program() or self._watch_process
         waiter = self.create_future()
         transport: Any = SubprocessTransport(
             self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, extra=extra, **kwargs
         )
-        self._watch_process(transport.get_pid(), transport._process_exited)
+        watch(transport.get_pid(), transport._process_exited)
         try:
             await waiter
         except (SystemExit, KeyboardInterrupt):
@@ -85,6 +88,29 @@ class ProcessMethods:
             logger.warning("Loop %r that handles pid %r is closed", self, pid)
         else:
             self.call_soon_threadsafe(exited, returncode)
+
+
+def _watcher_of_program() -> Callable[[int, Callable[[int], object]], None] | None:
+    """Before Python 3.14 a program may choose a child watcher; None when it left asyncio's own in place.
+
+    Raises RuntimeError when the watcher it chose is not active.
+    """
+    if sys.version_info >= (3, 14):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        watcher: Any = asyncio.get_child_watcher()
+    with watcher:
+        if not watcher.is_active():
+            raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
+    if type(watcher).__name__ in ("ThreadedChildWatcher", "PidfdChildWatcher"):
+        return None
+
+    def watch(pid: int, exited: Callable[[int], object]) -> None:
+        with watcher:
+            watcher.add_child_handler(pid, lambda _, returncode: exited(returncode))
+
+    return watch
 
 
 def _reap(pid: int) -> int:

@@ -45,6 +45,14 @@ PyMethodDef socket_transport_methods[] = {
     {},
 };
 
+// BaseEventLoop's fallback for sendfile() looks at the last.
+PyGetSetDef socket_transport_attributes[] = {
+    transport_attributes[0],
+    transport_attributes[1],
+    {"_protocol_paused", SocketTransport::get_protocol_paused, nullptr, nullptr, nullptr},
+    {},
+};
+
 PyMethodDef pipe_reader_methods[] = {
     bare_method("close", PipeReader::close, "Stops reading, then calls protocol.connection_lost(None)."),
     bare_method("pause_reading", PipeReader::pause_reading, "Stops calling the protocol with data."),
@@ -80,7 +88,7 @@ PyMethodDef pipe_writer_methods[] = {
 
 TransportSlots<SocketTransport> socket_transport_slots(
     "A transport over a connected stream socket (asyncio documentation, \"Transports\"). Made by the loop.",
-    socket_transport_methods);
+    socket_transport_methods, socket_transport_attributes);
 TransportSlots<PipeReader> pipe_reader_slots("A transport that reads from a pipe. Made by the loop.",
                                              pipe_reader_methods);
 TransportSlots<PipeWriter> pipe_writer_slots("A transport that writes to a pipe. Made by the loop.",

@@ -46,7 +46,7 @@ inline PyMethodDef extra_info_row() {
 // The slots of a kind of transport.
 template <typename Kind>
 struct TransportSlots {
-  TransportSlots(const char* doc, PyMethodDef* methods)
+  TransportSlots(const char* doc, PyMethodDef* methods, PyGetSetDef* attributes = transport_attributes)
       : slots{{Py_tp_doc, const_cast<char*>(doc)},
               {Py_tp_dealloc, reinterpret_cast<void*>(Kind::dealloc)},
               {Py_tp_finalize, reinterpret_cast<void*>(Transport::finalize)},
@@ -54,7 +54,7 @@ struct TransportSlots {
               {Py_tp_clear, reinterpret_cast<void*>(Kind::clear)},
               {Py_tp_repr, reinterpret_cast<void*>(Kind::repr)},
               {Py_tp_methods, methods},
-              {Py_tp_getset, transport_attributes},
+              {Py_tp_getset, attributes},
               {Py_tp_members, transport_members},
               {0, nullptr}} {}
 

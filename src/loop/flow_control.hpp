@@ -11,6 +11,7 @@ namespace mainspring {
 class FlowControl {
  public:
   size_t high() const { return high_; }
+  bool paused() const { return paused_; }
 
   // Calls pause_writing() when more than the high water mark is queued. -1 with an exception set only for what leaves
   // the loop.

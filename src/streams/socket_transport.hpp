@@ -60,6 +60,7 @@ class SocketTransport : public Transport {
   static PyObject* make_empty_waiter(PyObject* self, PyObject*);
   static PyObject* reset_empty_waiter(PyObject* self, PyObject*);
   static PyObject* force_close(PyObject* self, PyObject* exception);
+  static PyObject* get_protocol_paused(PyObject* self, void*);
   static PyObject* repr(PyObject* self);
   static void dealloc(PyObject* self);
   static int traverse(PyObject* self, visitproc visit, void* argument);

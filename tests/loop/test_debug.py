@@ -9,7 +9,7 @@ import time
 import warnings
 
 import pytest
-from helpers import compare, normalised, outcome
+from helpers import LOOPS, compare, normalised, outcome
 
 
 @pytest.fixture
@@ -106,7 +106,8 @@ def test_what_cannot_be_a_callback_is_refused_with_the_same_text(method, thing):
 
     kind, text = compare(scenario)
     assert kind is TypeError
-    assert method in text
+    # The default loop names call_at for call_later.
+    assert "call_at" in text if method == "call_later" else method in text
 
 
 def test_a_coroutine_object_is_refused():
@@ -177,8 +178,6 @@ def test_a_pending_task_that_is_destroyed_is_reported(loop_factory, caplog):
 
 def test_an_unclosed_loop_warns():
     def scenario_of(name):
-        from helpers import LOOPS
-
         loop = LOOPS[name]()
         loop.run_until_complete(asyncio.sleep(0))
         with pytest.warns(ResourceWarning, match="unclosed event loop") as caught:
@@ -207,6 +206,7 @@ def test_debug_can_be_switched_while_it_runs(loop, caplog):
         time.sleep(0.01)
         await asyncio.sleep(0)
         loop.set_debug(False)
+        await asyncio.sleep(0)
         time.sleep(0.01)
         await asyncio.sleep(0)
 

@@ -1,9 +1,11 @@
 """add_reader and add_writer: what is watched, what is refused, and descriptors that the program closes."""
 
 import asyncio
+import gc
 import os
 import socket
 import tempfile
+import weakref
 
 import pytest
 from helpers import compare, eventually, outcome, turns
@@ -251,9 +253,7 @@ def test_a_descriptor_closed_behind_the_loops_back_hurts_nobody_else(loop, pair)
     loop.run_until_complete(main())
 
 
-def test_a_number_that_is_used_again_belongs_to_the_new_file(mainspring_loop):
-    loop = mainspring_loop
-
+def test_a_number_that_is_used_again_belongs_to_the_new_file(loop):
     async def main():
         calls = []
         old, old_peer = socket.socketpair()
@@ -265,6 +265,7 @@ def test_a_number_that_is_used_again_belongs_to_the_new_file(mainspring_loop):
         assert number in (new.fileno(), new_peer.fileno())
         if new.fileno() != number:
             new, new_peer = new_peer, new
+        assert loop.remove_reader(number) is True
         loop.add_reader(new, lambda: calls.append(new.recv(10)))
         new_peer.send(b"new")
         await eventually(lambda: calls)
@@ -300,9 +301,6 @@ def test_hundreds_of_descriptors_each_get_their_own_data(loop):
 
 
 def test_readers_are_released_when_they_are_removed_and_when_the_loop_closes(loop_factory, pair):
-    import gc
-    import weakref
-
     class Thing:
         pass
 

@@ -144,17 +144,6 @@ def test_a_factory_that_cannot_be_called_is_refused():
     )
 
 
-def test_a_factory_of_plain_futures(loop):
-    def factory(loop, coro, **keywords):
-        coro.close()
-        future = loop.create_future()
-        future.set_result("from the factory")
-        return future
-
-    loop.set_task_factory(factory)
-    assert loop.run_until_complete(loop.create_task(answer())) == "from the factory"
-
-
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 def test_the_eager_factory_runs_up_to_the_first_wait(loop):
     loop.set_task_factory(asyncio.eager_task_factory)
