@@ -11,10 +11,11 @@ namespace mainspring {
 namespace {
 
 PyMethodDef datagram_transport_methods[] = {
-    keyword_method("sendto", DatagramTransport::sendto,
-                   "sendto(data, addr=None): sends a datagram, or queues it when the kernel takes none. TypeError for "
-                   "what is not bytes, bytearray or memoryview; ValueError for another address than that of a connected "
-                   "endpoint. Errors of the network go to protocol.error_received()."),
+    keyword_method(
+        "sendto", DatagramTransport::sendto,
+        "sendto(data, addr=None): sends a datagram, or queues it when the kernel takes none. TypeError for "
+        "what is not bytes, bytearray or memoryview; ValueError for another address than that of a connected "
+        "endpoint. Errors of the network go to protocol.error_received()."),
     bare_method("close", DatagramTransport::close, "Sends what is queued, then calls protocol.connection_lost(None)."),
     bare_method("abort", DatagramTransport::abort, "Closes at once; what is queued is lost."),
     bare_method("get_write_buffer_size", DatagramTransport::get_write_buffer_size,
@@ -55,9 +56,8 @@ PyMethodDef datagram_methods_of_loop[] = {
 };
 
 void bind_datagrams(py::module_& module, ModuleState& state) {
-  state.datagram_transport_type = make_transport_type(module, "mainspring._core.DatagramTransport",
-                                                      datagram_transport_slots, "_FlowControlMixin",
-                                                      "DatagramTransport");
+  state.datagram_transport_type = make_transport_type(
+      module, "mainspring._core.DatagramTransport", datagram_transport_slots, "_FlowControlMixin", "DatagramTransport");
 }
 
 }  // namespace mainspring

@@ -1,7 +1,6 @@
 // Handle and TimerHandle as Python sees them.
 #include <cstddef>
 
-#include <structmember.h>
 #include "bindings/bindings.hpp"
 #include "loop/handle.hpp"
 #include "loop/loop.hpp"

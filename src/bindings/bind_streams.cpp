@@ -174,9 +174,10 @@ PyMethodDef stream_methods_of_loop[] = {
 void bind_streams(py::module_& module, ModuleState& state) {
   state.socket_transport_type =
       make_transport_type(module, "mainspring._core.SocketTransport", socket_transport_slots, "_FlowControlMixin");
-  state.pipe_reader_type = make_transport_type(module, "mainspring._core.PipeReader", pipe_reader_slots, "ReadTransport");
-  state.pipe_writer_type =
-      make_transport_type(module, "mainspring._core.PipeWriter", pipe_writer_slots, "_FlowControlMixin", "WriteTransport");
+  state.pipe_reader_type =
+      make_transport_type(module, "mainspring._core.PipeReader", pipe_reader_slots, "ReadTransport");
+  state.pipe_writer_type = make_transport_type(module, "mainspring._core.PipeWriter", pipe_writer_slots,
+                                               "_FlowControlMixin", "WriteTransport");
   const py::object modes = py::module_::import("asyncio.constants").attr("_SendfileMode");
   const py::handle transport(reinterpret_cast<PyObject*>(state.socket_transport_type));
   transport.attr("_start_tls_compatible") = true;

@@ -1,8 +1,6 @@
 // What the types of all transports have in common: their layout, attributes and methods.
 #pragma once
 
-#include <structmember.h>
-
 #include <cstddef>
 
 #include "bindings/bindings.hpp"

@@ -142,8 +142,8 @@ int DatagramTransport::read_batch() {
 
 // Addresses of other families are left to Python's own socket.
 int DatagramTransport::read_one() {
-  const Ref received = Ref::steal(
-      PyObject_CallMethod(socket_, "recvfrom", "n", static_cast<Py_ssize_t>(Loop::kReadBufferSize)));
+  const Ref received =
+      Ref::steal(PyObject_CallMethod(socket_, "recvfrom", "n", static_cast<Py_ssize_t>(Loop::kReadBufferSize)));
   const Ref protocol = Ref::borrow(protocol_);
   if (!received) {
     if (PyErr_ExceptionMatches(PyExc_BlockingIOError) || PyErr_ExceptionMatches(PyExc_InterruptedError)) {
@@ -214,8 +214,8 @@ PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t c
   }
   if (transport->lost() && transport->address_) {
     if (transport->lost_writes_ >= kLoggedLostWrites) {
-      const Ref logged = Ref::steal(PyObject_CallMethod(transport->loop_object_, "_log_warning", "s",
-                                                        "socket.send() raised exception."));
+      const Ref logged = Ref::steal(
+          PyObject_CallMethod(transport->loop_object_, "_log_warning", "s", "socket.send() raised exception."));
       if (!logged) return nullptr;
     }
     ++transport->lost_writes_;

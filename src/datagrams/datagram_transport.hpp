@@ -1,8 +1,8 @@
 // DatagramTransport: asyncio.DatagramTransport over a UDP or UNIX datagram socket (create_datagram_endpoint).
 //
 // The Python socket that the endpoint was made with owns the descriptor; the transport closes it after connection_lost.
-// Datagrams are received several a system call (recvmmsg) and sent at once; what the kernel does not take is queued with
-// its address. Errors of a single datagram go to error_received and leave the transport open.
+// Datagrams are received several a system call (recvmmsg) and sent at once; what the kernel does not take is queued
+// with its address. Errors of a single datagram go to error_received and leave the transport open.
 #pragma once
 
 #include <deque>

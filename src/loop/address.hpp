@@ -8,8 +8,8 @@
 
 namespace mainspring {
 
-// The name of a UNIX socket (`own`) or of its peer, as Python has it: str for a path, bytes for an abstract name, '' for
-// none, None when there is no peer. A new reference; nullptr with an exception set.
+// The name of a UNIX socket (`own`) or of its peer, as Python has it: str for a path, bytes for an abstract name, ''
+// for none, None when there is no peer. A new reference; nullptr with an exception set.
 PyObject* unix_name(int fd, bool own);
 
 // Holds an IPv4 or IPv6 address; of other families only that there is one.

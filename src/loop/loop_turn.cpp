@@ -11,8 +11,8 @@ namespace {
 // Transports' output waits at most this long for the turn to end, so that nobody waits for his neighbours' callbacks.
 constexpr int64_t kFlushInterval = 50'000;  // ns
 
-// Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them spread
-// over a few milliseconds do not cost a thousand wake-ups.
+// Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them
+// spread over a few milliseconds do not cost a thousand wake-ups.
 constexpr int64_t kTimerSpacing = 50'000;  // ns
 
 }  // namespace

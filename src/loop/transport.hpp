@@ -17,8 +17,7 @@ namespace mainspring {
 struct Transport {
   // The instance layout begins with the slots of the standard library's classes, from which the types inherit so that
   // isinstance() holds: `_extra` of asyncio.BaseTransport, and those of _FlowControlMixin, which stay empty.
-  PyObject_HEAD
-  PyObject* extra;
+  PyObject_HEAD PyObject* extra;
   PyObject* flow_control_slots[4];
   PyObject* dict;
   PyObject* weak_references;

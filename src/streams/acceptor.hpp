@@ -8,9 +8,9 @@
 // descriptors left, accepting pauses (asyncio.constants.ACCEPT_RETRY_DELAY) and then goes on.
 #pragma once
 
+#include "loop/address.hpp"
 #include "loop/io_object.hpp"
 #include "loop/loop.hpp"
-#include "loop/address.hpp"
 
 namespace mainspring {
 

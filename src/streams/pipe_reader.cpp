@@ -60,9 +60,9 @@ int PipeReader::ended() {
   closing_ = true;
   close_poller();
   const Ref eof_received = Ref::steal(PyObject_GetAttr(protocol_, names().eof_received));
-  const Ref handle = eof_received ? Ref::steal(reinterpret_cast<PyObject*>(
-                                        loop_->call_soon(eof_received.get(), nullptr, 0, context_)))
-                                  : Ref();
+  const Ref handle =
+      eof_received ? Ref::steal(reinterpret_cast<PyObject*>(loop_->call_soon(eof_received.get(), nullptr, 0, context_)))
+                   : Ref();
   if (!handle && loop_->report("Exception in callback eof_received()", object(), protocol_) < 0) return -1;
   return lose(Py_None);
 }

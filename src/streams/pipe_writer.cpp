@@ -182,7 +182,8 @@ PyObject* PipeWriter::repr(PyObject* self) {
   PipeWriter* writer = from(self);
   if (!writer->open_) return PyUnicode_FromFormat("<PipeWriter closed fd=%d closed>", writer->fd_);
   return PyUnicode_FromFormat("<PipeWriter%s fd=%d %s bufsize=%zu>", writer->closing_ ? " closing" : "", writer->fd_,
-                              writer->loop_->closed ? "open" : (writer->waits_for_reader() ? "polling" : "idle"), writer->queue_.size());
+                              writer->loop_->closed ? "open" : (writer->waits_for_reader() ? "polling" : "idle"),
+                              writer->queue_.size());
 }
 
 void PipeWriter::close_descriptor(IoObject* io) {

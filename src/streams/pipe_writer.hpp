@@ -1,8 +1,8 @@
 // PipeWriter: asyncio.WriteTransport over the writing end of a pipe, a terminal or a socket (connect_write_pipe).
 //
 // The file object that the program passed in owns the descriptor; the transport closes it after connection_lost. Writes
-// of a turn are gathered as those of a SocketTransport. The end of a pipe or socket becomes readable when its reader has
-// gone, which is how a writer that has nothing to write learns of it.
+// of a turn are gathered as those of a SocketTransport. The end of a pipe or socket becomes readable when its reader
+// has gone, which is how a writer that has nothing to write learns of it.
 #pragma once
 
 #include "loop/flow_control.hpp"

@@ -45,8 +45,8 @@ PyObject* SocketTransport::make(const Origin& origin) {
   return Py_NewRef(made.get());
 }
 
-// Counts as a user of the program's socket, as a file made by socket.makefile() does. False for what is not Python's own
-// socket class, which has no such count.
+// Counts as a user of the program's socket, as a file made by socket.makefile() does. False for what is not Python's
+// own socket class, which has no such count.
 bool SocketTransport::keep_socket_open() {
   const Ref users = Ref::steal(PyObject_GetAttr(socket_, names()._io_refs));
   const Ref one_more = users ? Ref::steal(PyLong_FromLong(PyLong_AsLong(users.get()) + 1)) : Ref();

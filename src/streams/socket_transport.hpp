@@ -14,9 +14,9 @@
 // water mark or kGatherLimit, or outside of a turn; bytes are kept by reference, everything else is copied.
 #pragma once
 
+#include "loop/address.hpp"
 #include "loop/flow_control.hpp"
 #include "loop/transport.hpp"
-#include "loop/address.hpp"
 #include "streams/write_queue.hpp"
 
 namespace mainspring {

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from helpers import compare, normalised, outcome
+from helpers import compare, normalised, outcome, turns
 
 
 class InlineExecutor(concurrent.futures.Executor):
@@ -106,6 +106,8 @@ def test_cancelling_the_wait_is_cancelling_the_call_when_it_has_not_begun():
                 second = loop.run_in_executor(pool, ran.append, "second")
                 await asyncio.sleep(0.005)
                 second.cancel()
+                # The pool hears of it from a callback of the future.
+                await turns(3)
                 result = await asyncio.gather(second, return_exceptions=True)
                 release.set()
                 return await first, [type(error) for error in result], second.cancelled()

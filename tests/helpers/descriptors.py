@@ -1,5 +1,6 @@
 """The process's descriptors."""
 
+import contextlib
 import os
 
 
@@ -7,8 +8,7 @@ def open_descriptors():
     """The open descriptors of this process and what each one is."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
-        try:
+        # One of them listed the directory and is closed by now.
+        with contextlib.suppress(FileNotFoundError):
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except FileNotFoundError:
-            pass  # The descriptor that listed the directory.
     return found

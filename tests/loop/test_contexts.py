@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import socket
 
+import pytest
 from helpers import turns
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -81,10 +82,8 @@ def test_a_context_can_be_entered_again_after_the_loop_left_it(loop):
         raise SystemExit
 
     loop.call_soon(leave, context=context)
-    try:
+    with pytest.raises(SystemExit):
         loop.run_forever()
-    except SystemExit:
-        pass
     assert context.run(lambda: "entered") == "entered"
     loop.call_soon(loop.stop, context=context)
     loop.run_forever()

@@ -96,7 +96,9 @@ async def coroutine_function():
 
 
 @pytest.mark.parametrize("method", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_in_executor"])
-@pytest.mark.parametrize("thing", ["text", None, 5, coroutine_function], ids=["str", "None", "int", "coroutine function"])
+@pytest.mark.parametrize(
+    "thing", ["text", None, 5, coroutine_function], ids=["str", "None", "int", "coroutine function"]
+)
 def test_what_cannot_be_a_callback_is_refused_with_the_same_text(method, thing):
     def scenario(loop):
         loop.set_debug(True)

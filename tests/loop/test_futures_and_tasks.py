@@ -246,5 +246,3 @@ def test_cancellation_reaches_a_sleeping_task(loop):
         assert task.cancelled()
 
     loop.run_until_complete(main())
-
-

@@ -1,6 +1,7 @@
 """What is abandoned is collected: loops with all that they hold, and cycles through handles."""
 
 import asyncio
+import functools
 import gc
 import socket
 import warnings
@@ -31,7 +32,7 @@ def test_an_abandoned_loop_is_collected_with_what_was_scheduled(loop_factory):
     thing.loop = loop
     loop.call_soon(thing.method, loop)
     loop.call_later(60, thing.method, thing)
-    loop.call_soon_threadsafe(lambda: (loop, thing))
+    loop.call_soon_threadsafe(thing.method, loop, thing)
     thing.handle = loop.call_later(60, thing.method)
     dead = weakref.ref(loop), weakref.ref(thing)
     del loop, thing
@@ -80,14 +81,11 @@ def test_an_abandoned_loop_is_collected_with_its_transports_and_servers(mainspri
     loop = type(mainspring_loop)()
     ours, peer = tcp_pair()
 
-    async def main():
-        await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
-        transport.write(b"x" * 1000)
-        return weakref.ref(transport)
-
-    dead = weakref.ref(loop), loop.run_until_complete(main())
-    del loop, main, ours
+    loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+    transport, _ = loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
+    transport.write(b"x" * 1000)
+    dead = weakref.ref(loop), weakref.ref(transport)
+    del loop, ours, transport
     gc.collect()
     assert [ref() for ref in dead] == [None, None]
     peer.close()
@@ -119,7 +117,7 @@ def test_a_cycle_through_a_handle_that_has_run_is_collected(loop, schedule):
 
 def test_a_cycle_through_a_future_and_its_callback_is_collected(loop):
     future = loop.create_future()
-    future.add_done_callback(lambda _: future)
+    future.add_done_callback(functools.partial(id, future).__eq__)
     future.set_result(None)
     loop.call_soon(loop.stop)
     loop.run_forever()

@@ -73,7 +73,7 @@ def test_equal_timer_handles_have_equal_hashes(loop):
 def test_handles_are_hashable_and_compare_by_identity(loop):
     one, two = loop.call_soon(callback), loop.call_soon(callback)
     assert one != two
-    assert one == one  # noqa: PLR0124
+    assert one == one
     assert len({one, two, one}) == 2
 
 

@@ -42,11 +42,11 @@ def serve(loop, application, use):
     """Run `use(session, address)` against the application."""
 
     async def main():
-        runner = web.AppRunner(application)
+        runner = web.AppRunner(application, shutdown_timeout=0.05)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        address = "http://127.0.0.1:%d" % runner.addresses[0][1]
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as session:
             await use(session, address)
         await runner.cleanup()

@@ -38,7 +38,7 @@ def test_uvicorn(tmp_path, http):
             text=True,
         )  # fmt: skip
         try:
-            url = "http://127.0.0.1:%d/" % sock.getsockname()[1]
+            url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
             with urllib.request.urlopen(url, timeout=30) as answer:
                 body = answer.read().decode()
             process.send_signal(signal.SIGINT)

@@ -113,14 +113,11 @@ def test_an_unclosed_transport_warns_when_it_is_collected(loop_factory):
     loop = loop_factory()
     ours, peer = tcp_pair()
 
-    async def main():
-        await loop.create_connection(asyncio.Protocol, sock=ours)
-
-    loop.run_until_complete(main())
+    loop.run_until_complete(loop.create_connection(asyncio.Protocol, sock=ours))
     del ours
     with pytest.warns(ResourceWarning) as caught:
         loop.close()
-        del loop, main
+        del loop
         gc.collect()
     peer.close()
     assert [str(w.message) for w in caught if str(w.message).startswith("unclosed transport")]
