@@ -21,7 +21,14 @@ _format_handle: Any = vars(base_events)["_format_handle"]
 
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
-    _core.Loop, PipeMethods, ProcessMethods, ServingMethods, SignalMethods, SocketMethods, UnixMethods, asyncio.BaseEventLoop
+    _core.Loop,
+    PipeMethods,
+    ProcessMethods,
+    ServingMethods,
+    SignalMethods,
+    SocketMethods,
+    UnixMethods,
+    asyncio.BaseEventLoop,
 ):
     """An asyncio event loop on libuv.
 

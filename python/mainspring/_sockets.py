@@ -52,9 +52,7 @@ class SocketMethods:
         """Receive a datagram into ``buf``, at most ``nbytes`` of it (the size of ``buf`` by default)."""
         self._check_socket(sock)
         size = nbytes or len(buf)
-        return await self._perform(
-            sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom_into(buf, size)
-        )
+        return await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom_into(buf, size))
 
     async def sock_sendall(self: Any, sock: socket.socket, data: _Data) -> None:
         """Send all of ``data``. After an error nothing says how much the peer has received."""
@@ -78,9 +76,7 @@ class SocketMethods:
     async def sock_sendto(self: Any, sock: socket.socket, data: _Data, address: Any) -> int:
         """Send a datagram to ``address``; the number of bytes sent."""
         self._check_socket(sock)
-        return await self._perform(
-            sock, self._add_writer, self._remove_writer, lambda: sock.sendto(data, 0, address)
-        )
+        return await self._perform(sock, self._add_writer, self._remove_writer, lambda: sock.sendto(data, 0, address))
 
     async def sock_accept(self: Any, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection: its socket, which is non-blocking, and the peer's address."""

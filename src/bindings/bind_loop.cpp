@@ -62,7 +62,8 @@ PyObject* schedule_at(Loop* loop, double when, const char* method, Arguments arg
   PyObject* context;
   if (!parse_context(method, loop->names(), args + count, keywords, &context)) return nullptr;
   if (!loop->check_open()) return nullptr;
-  if (loop->debug && !loop->check_debug(args[1], method, true)) return nullptr;
+  // call_later() of the default loop calls call_at(), which checks.
+  if (loop->debug && !loop->check_debug(args[1], "call_at", true)) return nullptr;
   return reinterpret_cast<PyObject*>(loop->call_at(when, args[1], args + 2, count - 2, context));
 }
 
@@ -272,6 +273,11 @@ PyObject* remove_descriptor(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   const int fd = descriptor_of(file);
+  if (fd < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    // No descriptor has such a number, so nothing is watched.
+    PyErr_Clear();
+    Py_RETURN_FALSE;
+  }
   if (fd < 0 || (checked && !check_no_transport(loop, fd, file))) return nullptr;
   return PyBool_FromLong(!loop->closed && loop->descriptors().remove(fd, direction));
 }

@@ -42,7 +42,8 @@ class FlowControl {
     } else if (low != Py_None) {
       high_mark = 4 * low_mark;
     }
-    if (low == Py_None) low_mark = high_mark / 4;
+    // Rounded down, as // does.
+    if (low == Py_None) low_mark = (high_mark < 0 ? high_mark - 3 : high_mark) / 4;
     if (!(high_mark >= low_mark && low_mark >= 0)) {
       PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0", high_mark, low_mark);
       return false;

@@ -32,7 +32,13 @@ int Transport::run_start(IoObject* io) {
   self->started_ = true;
   if (!self->open_) return 0;
   Ref result;
-  if (self->loop_->enter_context(self->context_)) {
+#if PY_VERSION_HEX >= 0x030F0000
+  const Ref context = Ref::borrow(self->context_);
+#else
+  // Before Python 3.15 what connection_made() sets in its context is not seen by later calls.
+  const Ref context = Ref::steal(PyContext_Copy(self->context_));
+#endif
+  if (context && self->loop_->enter_context(context.get())) {
     result = Ref::steal(PyObject_CallMethodOneArg(self->protocol_, self->names().connection_made, self->object()));
   }
   if (!result && self->loop_->report("Exception in callback connection_made()", self->object(), self->protocol_) < 0) {

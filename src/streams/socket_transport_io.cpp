@@ -65,13 +65,15 @@ int SocketTransport::read_into_protocol() {
     const Ref hint = Ref::steal(PyLong_FromLong(-1));
     const Ref target = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().get_buffer, hint.get()));
     if (!target) return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+    const Py_ssize_t length = PyObject_Size(target.get());
+    if (length == 0) PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+    if (length <= 0) return fatal_error("Fatal error: protocol.get_buffer() call failed.");
     Buffer buffer;
     if (!buffer.get(target.get(), PyBUF_WRITABLE)) {
-      return fatal_error("Fatal error: protocol.get_buffer() call failed.");
-    }
-    if (buffer.size() == 0) {
-      PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
-      return fatal_error("Fatal error: protocol.get_buffer() call failed.");
+      // The text of socket.recv_into(), which the default loop calls.
+      PyErr_Format(PyExc_TypeError, "recv_into() argument 1 must be read-write bytes-like object, not %.200s",
+                   Py_TYPE(target.get())->tp_name);
+      return fatal_error("Fatal read error on socket transport");
     }
     // get_buffer() is the program's code: it may have closed the transport.
     if (!open_ || lost()) return 0;

@@ -87,6 +87,12 @@ PyObject* SocketTransport::write(PyObject* self, PyObject* data) {
 }
 
 PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
+#if PY_VERSION_HEX < 0x030C0000
+  // In Python 3.11 it is one write() of everything joined, with that method's rules and texts.
+  const Ref nothing = Ref::steal(PyBytes_FromStringAndSize(nullptr, 0));
+  const Ref joined = nothing ? Ref::steal(PyObject_CallMethod(nothing.get(), "join", "O", chunks)) : Ref();
+  return joined ? write(self, joined.get()) : nullptr;
+#else
   SocketTransport* transport = from(self);
   if (!transport->may_write("writelines")) return nullptr;
   const Ref list = Ref::steal(PySequence_Fast(chunks, "writelines() takes an iterable of bytes-like objects"));
@@ -109,6 +115,7 @@ PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
     }
   }
   return transport->after_write() < 0 ? nullptr : none();
+#endif
 }
 
 PyObject* SocketTransport::write_eof(PyObject* self, PyObject*) {

@@ -174,8 +174,15 @@ def test_empty_writes_send_nothing(loop):
     loop.run_until_complete(main())
 
 
-@pytest.mark.parametrize("thing", ["text", None, 5, [b"x"], object], ids=repr)
-@pytest.mark.parametrize("method", ["write", "writelines"])
+def refused():
+    for method in ("write", "writelines"):
+        for thing in ("text", None, 5, [b"x"], object):
+            # Since Python 3.14 writelines() leaves out what is false, whatever it is.
+            if (method, thing) != ("writelines", None):
+                yield pytest.param(method, thing, id=f"{method}-{thing!r}")
+
+
+@pytest.mark.parametrize(("method", "thing"), list(refused()))
 def test_other_types_are_refused_with_the_same_text(method, thing):
     def scenario(loop):
         async def main():

@@ -250,35 +250,47 @@ def test_an_exit_in_a_protocol_leaves_the_loop(loop, errors, error, where):
     loop.run_until_complete(turns(3))
 
 
-def test_each_connections_callbacks_share_one_context(loop):
-    variable = contextvars.ContextVar("variable", default="unset")
-    seen = []
+def test_protocol_callbacks_see_the_same_contexts():
+    def scenario(loop):
+        variable = contextvars.ContextVar("variable", default="unset")
+        seen = []
 
-    class Protocol(Recorder):
-        def connection_made(self, transport):
-            super().connection_made(transport)
-            seen.append(variable.get())
-            variable.set("set in connection_made")
+        class Protocol(Recorder):
+            def note(self, where):
+                seen.append((where, variable.get()))
+                variable.set(where)
 
-        def data_received(self, data):
-            super().data_received(data)
-            seen.append(variable.get())
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                self.note("connection_made")
 
-    async def main():
-        variable.set("outside")
-        async with serving(Protocol) as (_, address, made):
-            for number in (1, 2):
-                sock = socket.create_connection(address)
-                sock.send(b"x")
-                await eventually(lambda count=number: len(made) == count and made[-1].received)
-                sock.close()
-        assert variable.get() == "outside"
+            def data_received(self, data):
+                super().data_received(data)
+                self.note("data_received")
 
-    loop.run_until_complete(main())
-    assert [text for text in seen if text.startswith("set")] == ["set in connection_made"] * seen.count(
-        "set in connection_made"
-    )
-    assert seen[0] == "outside"
+            def connection_lost(self, error):
+                super().connection_lost(error)
+                self.note("connection_lost")
+
+        async def main():
+            variable.set("outside")
+            async with serving(Protocol) as (_, address, made):
+                for number in (1, 2):
+                    sock = socket.create_connection(address)
+                    for count in (1, 2):
+                        sock.send(b"x")
+                        await eventually(lambda n=number, c=count: len(made) == n and len(made[-1].received) == c)
+                    sock.close()
+                    await made[-1].lost
+            return variable.get(), seen
+
+        return loop.run_until_complete(main())
+
+    outside, seen = compare(scenario)
+    assert outside == "outside"
+    # The second connection sees nothing of the first.
+    assert seen[0] == ("connection_made", "outside")
+    assert seen[:4] == seen[4:]
 
 
 def test_set_protocol_switches_whom_the_transport_calls(loop):
