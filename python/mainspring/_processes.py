@@ -1,7 +1,7 @@
 """Subprocesses (asyncio documentation, "Subprocesses").
 
-Processes are started by ``subprocess.Popen``, with every keyword it has, and watched through a descriptor of the process
-(``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them.
+Processes are started by ``subprocess.Popen``, with every keyword it has, and watched through a descriptor of the
+process (``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them.
 """
 
 from __future__ import annotations

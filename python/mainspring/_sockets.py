@@ -25,8 +25,10 @@ _MOST_SENT = 2**30
 
 
 class SocketMethods:
-    """The ``sock_*`` methods. All of them raise ValueError for a blocking socket in debug mode and OSError as the socket
-    itself does."""
+    """The ``sock_*`` methods.
+
+    All of them raise ValueError for a blocking socket in debug mode, and OSError as the socket itself does.
+    """
 
     def _check_socket(self: Any, sock: socket.socket) -> None:
         _check_ssl_socket(sock)

@@ -35,7 +35,7 @@ class UnixMethods:
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-        """Connect to the UNIX socket at ``path`` (a path, or an abstract name that begins with a zero), or use ``sock``.
+        """Connect to the UNIX socket at ``path``, which may be an abstract name, or use ``sock``.
 
         Raises ValueError for arguments that exclude each other and OSError when connecting fails.
         """
@@ -105,7 +105,7 @@ class UnixMethods:
                 with contextlib.suppress(FileNotFoundError):
                     self._unix_server_sockets[sock] = os.stat(name).st_ino
         sock.setblocking(False)
-        server = asyncio.base_events.Server(
+        server: Any = asyncio.base_events.Server(
             self, [sock], protocol_factory, ssl, backlog, ssl_handshake_timeout, ssl_shutdown_timeout
         )
         if start_serving:

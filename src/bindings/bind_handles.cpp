@@ -41,6 +41,7 @@ PyObject* get_when(PyObject* self, void*) { return TimerHandle::get_when(self, n
 // Handle.
 PyObject* get_class(PyObject* self, void*) {
   const ModuleState& state = handle_of(self)->loop->state();
+  if (handle_of(self)->threadsafe) return Py_NewRef(state.asyncio_thread_safe_handle);
   return Py_NewRef(handle_of(self)->is_timer ? state.asyncio_timer_handle : state.asyncio_handle);
 }
 

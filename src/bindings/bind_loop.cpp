@@ -53,7 +53,9 @@ PyObject* call_soon_threadsafe(PyObject* self, Arguments args, Py_ssize_t count,
   if (!loop->check_open()) return nullptr;
   if (loop->debug && !loop->check_debug(args[0], "call_soon_threadsafe", false)) return nullptr;
   Handle* handle = loop->call_soon(args[0], args + 1, count - 1, context);
-  if (handle) loop->wake_if_waiting();
+  if (!handle) return nullptr;
+  handle->threadsafe = loop->state().asyncio_thread_safe_handle != nullptr;
+  loop->wake_if_waiting();
   return reinterpret_cast<PyObject*>(handle);
 }
 

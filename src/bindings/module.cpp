@@ -27,6 +27,9 @@ void set_up_state(py::module_& module, ModuleState& state) {
   const auto base_events = py::module_::import("asyncio.base_events");
   state.asyncio_handle = keep(events.attr("Handle"));
   state.asyncio_timer_handle = keep(events.attr("TimerHandle"));
+  if (py::hasattr(events, "_ThreadSafeHandle")) {
+    state.asyncio_thread_safe_handle = keep(events.attr("_ThreadSafeHandle"));
+  }
   state.asyncio_tasks = keep(py::module_::import("asyncio.tasks").attr("__dict__"));
   state.asyncio_futures = keep(py::module_::import("asyncio.futures").attr("__dict__"));
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));

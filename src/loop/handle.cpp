@@ -32,6 +32,7 @@ PyObject* Handle::get_context(PyObject* self, PyObject*) { return Py_NewRef(hand
 
 PyObject* Handle::cancel(PyObject* self, PyObject*) {
   Handle* handle = handle_of(self);
+  handle->wait_while_running();
   if (handle->cancelled) return none();
   if (handle->loop->debug) {
     // The callback and its arguments stay visible, for example in "Executing <Handle...> took 2.5 seconds".
@@ -48,7 +49,15 @@ PyObject* Handle::cancel(PyObject* self, PyObject*) {
   return none();
 }
 
-PyObject* Handle::get_cancelled(PyObject* self, PyObject*) { return PyBool_FromLong(handle_of(self)->cancelled); }
+PyObject* Handle::get_cancelled(PyObject* self, PyObject*) {
+  handle_of(self)->wait_while_running();
+  return PyBool_FromLong(handle_of(self)->cancelled);
+}
+
+void Handle::wait_while_running() {
+  if (threadsafe && running) [[unlikely]]
+    loop->wait_for_callback(this);
+}
 
 PyObject* Handle::run(PyObject* self, PyObject*) {
   Handle* handle = handle_of(self);

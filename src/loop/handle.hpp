@@ -34,6 +34,7 @@ struct Handle {
   bool running;
   bool tracked;
   bool is_timer;
+  bool threadsafe;  // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
   PyObject* slots[1 + kInlineArguments];
 
   static PyObject* get_context(PyObject* self, PyObject*);
@@ -50,6 +51,10 @@ struct Handle {
 
   // The arguments as a new tuple; None once cancelled.
   PyObject* arguments() const;
+
+  // Since Python 3.14, cancel() and cancelled() in another thread wait while the callback of call_soon_threadsafe()
+  // runs.
+  void wait_while_running();
 
   // Drops the callback and its arguments.
   void drop_callback();

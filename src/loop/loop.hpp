@@ -15,7 +15,9 @@
 // strong references; `active_` lists the I/O objects that are registered with libuv and holds one on each of them.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -94,6 +96,9 @@ class Loop {
   bool check_debug(PyObject* callback, const char* method, bool check_thread);
   // Debug mode: the stack of the program, to be kept by what it schedules. nullptr without an exception outside debug.
   PyObject* source_traceback();
+
+  // Blocks, without the GIL, until the callback of `handle` has returned. At once in the thread that runs the loop.
+  void wait_for_callback(Handle* handle);
 
   // Freelists of Handles.
   Handle* take_free(bool timer);
@@ -190,6 +195,9 @@ class Loop {
   bool woken_ = false;
   bool in_turn_ = false;
   bool handles_signals_ = false;
+  unsigned long running_thread_ = 0;
+  std::mutex ran_mutex_;
+  std::condition_variable ran_;
 
   static constexpr size_t kFreeHandles = 1024;
   std::vector<Handle*> free_handles_;

@@ -35,6 +35,7 @@ Handle* Loop::take_free(bool timer) {
   handle->loop_object = Py_NewRef(self_);
   handle->cancelled = false;
   handle->running = false;
+  handle->threadsafe = false;
   return handle;
 }
 

@@ -20,6 +20,7 @@ constexpr int64_t kTimerSpacing = 50'000;  // ns
 bool Loop::run(bool handles_signals) {
   handles_signals_ = handles_signals && state_.main_interpreter;
   if (handles_signals_) open_signal_pipe();
+  running_thread_ = PyThread_get_thread_ident();
   expect_events();
   do {
     if (!run_once()) return false;
@@ -172,7 +173,13 @@ int Loop::run_handle(Handle* handle) {
     } else {
       result = PyObject_CallObject(handle->callback, handle->overflow);
     }
-    handle->running = false;
+    if (!handle->threadsafe) [[likely]] {
+      handle->running = false;
+    } else {
+      const std::lock_guard lock(ran_mutex_);
+      handle->running = false;
+      ran_.notify_all();
+    }
   }
   int status = 0;
   if (result) [[likely]] {
@@ -185,6 +192,16 @@ int Loop::run_handle(Handle* handle) {
   }
   if (handle->cancelled) handle->drop_callback();
   return status;
+}
+
+void Loop::wait_for_callback(Handle* handle) {
+  if (PyThread_get_thread_ident() == running_thread_) return;
+  PyThreadState* thread = PyEval_SaveThread();
+  {
+    std::unique_lock lock(ran_mutex_);
+    ran_.wait(lock, [&] { return !handle->running; });
+  }
+  PyEval_RestoreThread(thread);
 }
 
 int Loop::run_debug(Handle* handle) {

@@ -23,7 +23,8 @@ struct ModuleState {
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
   PyObject* asyncio_timer_handle = nullptr;
-  PyObject* asyncio_tasks = nullptr;  // the modules' dicts: what a program patches there is seen
+  PyObject* asyncio_thread_safe_handle = nullptr;  // nullptr before Python 3.14
+  PyObject* asyncio_tasks = nullptr;               // the modules' dicts: what a program patches there is seen
   PyObject* asyncio_futures = nullptr;
   PyObject* base_create_task = nullptr;
   PyObject* buffered_protocol = nullptr;

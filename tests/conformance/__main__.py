@@ -1,8 +1,8 @@
 """CPython's own ``test.test_asyncio``, as installed with the interpreter, on mainspring and on the default loop.
 
-``python tests/conformance`` runs every module of it twice, each time in a process of its own, and compares test by test.
-It fails when a test that passes on the default loop does not pass on mainspring, unless ``exclusions.py`` names it with a
-reason. Options: module names to run only those.
+``python tests/conformance`` runs every module of it twice, each time in a process of its own, and compares test by
+test. It fails when a test that passes on the default loop does not pass on mainspring, unless ``exclusions.py`` names
+it with a reason. Arguments: module names, to run only those.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from exclusions import MODULES, reason_of
 
 HERE = pathlib.Path(__file__).parent
-TIMEOUT = 400  # seconds for one module
+TIMEOUT = 200  # seconds for one module
 
 
 def all_modules() -> list[str]:

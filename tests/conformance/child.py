@@ -62,7 +62,7 @@ def main() -> None:
     """``child.py MODULE LOOP REPORT``."""
     module, loop, report = sys.argv[1:]
     faulthandler.enable()
-    faulthandler.dump_traceback_later(300, exit=True)
+    faulthandler.dump_traceback_later(180, exit=True)
     made = use_mainspring() if loop == "mainspring" else [0]
     result = Result()
     unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}").run(result)
