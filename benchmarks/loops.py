@@ -72,7 +72,7 @@ LOOPS = {
         LoopKind(DEFAULT, (), "asyncio", "_UnixSelectorEventLoop"),
         LoopKind(OURS, (OURS,), OURS, "Loop"),
         LoopKind("uvloop", ("uvloop",), "uvloop", "Loop"),
-        LoopKind("zuvloop", ("zuvloop",), "zuvloop", "Loop"),
+        LoopKind("zuvloop", ("zuvloop",), "zuvloop", "EventLoop"),
         LoopKind("rloop", ("rloop",), "rloop", "RLoop"),
         LoopKind("rsloop", ("rsloop",), "rsloop", "Loop"),
         LoopKind("aiofastnet", ("uvloop", "aiofastnet"), "uvloop", "Loop", transports_only=True),
