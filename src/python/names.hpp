@@ -9,8 +9,9 @@ namespace mainspring {
   X(context)                                                                                                          \
   X(loop)                                                                                                             \
   X(name)                                                                                                             \
-  X(eager_start) X(message) X(exception) X(transport) X(protocol) X(handle) X(close) X(getsockname) X(getpeername)    \
-      X(fileno) X(shutdown) X(_io_refs) X(_decref_socketios) X(data_received) X(eof_received) X(connection_made)      \
+  X(eager_start)                                                                                                      \
+  X(message) X(exception) X(transport) X(protocol) X(handle) X(close) X(getsockname) X(getpeername) X(fileno)         \
+      X(shutdown) X(_io_refs) X(_decref_socketios) X(data_received) X(eof_received) X(connection_made)                \
           X(connection_lost) X(get_buffer) X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach) X(_detach) \
               X(set_result) X(set_exception) X(done) X(call_exception_handler) X(socket) X(sockname) X(peername)      \
                   X(slow_callback_duration) X(_check_thread) X(_check_callback) X(_report_callback_error)             \

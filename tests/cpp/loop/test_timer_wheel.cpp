@@ -95,13 +95,20 @@ TEST_CASE("random inserts, removals and clocks agree with a multimap") {
     int64_t now = seed % 2 ? static_cast<int64_t>(random() % (1000 * kSecond)) : 0;
     const auto delay = [&]() -> int64_t {
       switch (random() % 7) {
-        case 0: return 0;
-        case 1: return static_cast<int64_t>(random() % 1000);
-        case 2: return static_cast<int64_t>(random() % (2 * kMillisecond));
-        case 3: return static_cast<int64_t>(random() % kSecond);
-        case 4: return static_cast<int64_t>(random() % (3600 * kSecond));
-        case 5: return -static_cast<int64_t>(random() % kSecond);
-        default: return static_cast<int64_t>(random() % 50) * kMillisecond;
+        case 0:
+          return 0;
+        case 1:
+          return static_cast<int64_t>(random() % 1000);
+        case 2:
+          return static_cast<int64_t>(random() % (2 * kMillisecond));
+        case 3:
+          return static_cast<int64_t>(random() % kSecond);
+        case 4:
+          return static_cast<int64_t>(random() % (3600 * kSecond));
+        case 5:
+          return -static_cast<int64_t>(random() % kSecond);
+        default:
+          return static_cast<int64_t>(random() % 50) * kMillisecond;
       }
     };
     for (int step = 0; step < 40'000; ++step) {
@@ -117,7 +124,8 @@ TEST_CASE("random inserts, removals and clocks agree with a multimap") {
         wheel.insert(node, deadline);
         reference.emplace(deadline, node);
       } else if (choice < 7 && !reference.empty()) {
-        auto victim = std::next(reference.begin(), static_cast<long>(random() % std::min<size_t>(reference.size(), 50)));
+        auto victim =
+            std::next(reference.begin(), static_cast<long>(random() % std::min<size_t>(reference.size(), 50)));
         wheel.remove(victim->second);
         REQUIRE_FALSE(victim->second->scheduled());
         idle.push_back(victim->second);
