@@ -2,12 +2,12 @@
 # install.
 missing() {
   ! command -v g++ >/dev/null || ! command -v openssl >/dev/null || ! command -v pkg-config >/dev/null ||
-    ! command -v git >/dev/null || ! pkg-config --exists 'libuv >= 1.44.2' ||
+    ! command -v git >/dev/null || ! command -v nm >/dev/null || ! command -v ps >/dev/null || ! pkg-config --exists 'libuv >= 1.44.2' ||
     ! python3 -c 'import venv, ensurepip' 2>/dev/null || [ ! -e /usr/include/doctest/doctest.h ]
 }
 
 missing || exit 0
-packages="g++ git libuv1-dev openssl pkg-config python3-dev python3-venv doctest-dev valgrind"
+packages="binutils g++ git libuv1-dev openssl pkg-config procps python3-dev python3-venv doctest-dev valgrind"
 if ! command -v apt-get >/dev/null; then
   echo "Please install the equivalents of these Debian packages: $packages" >&2
   exit 1
