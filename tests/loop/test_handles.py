@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import re
 import sys
 import weakref
@@ -201,7 +202,9 @@ def test_a_million_cancelled_timers_hold_no_memory(mainspring_loop):
     dead = weakref.ref(thing)
     for number in range(1_000_000):
         loop.call_later(60 + number % 1000, thing.method).cancel()
-    assert resident_bytes() - before < 8 << 20
+    # AddressSanitizer keeps freed memory aside for a while, to notice its use.
+    if "asan" not in os.environ.get("LD_PRELOAD", ""):
+        assert resident_bytes() - before < 8 << 20
     del thing
     assert dead() is None
 
