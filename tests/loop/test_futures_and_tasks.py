@@ -198,17 +198,21 @@ def test_a_patched_task_class_is_used(loop, monkeypatch):
 
 
 def test_structured_concurrency_and_timeouts(loop):
+    async def fail():
+        await asyncio.sleep(0.005)
+        raise ValueError
+
     async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.005):
+                await asyncio.sleep(60)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(answer(number)) for number in range(100)]
         assert [task.result() for task in tasks] == list(range(100))
         with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:
                 group.create_task(asyncio.sleep(60))
-                group.create_task(asyncio.wait_for(asyncio.sleep(60), 0.005))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.005):
-                await asyncio.sleep(60)
+                group.create_task(fail())
 
     loop.run_until_complete(main())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 
 import pytest
 from helpers import Recorder, compare, connected, eventually, outcome, turns
@@ -188,7 +189,10 @@ def test_pausing_inside_data_received_stops_at_once(loop):
     loop.run_until_complete(main())
 
 
-def test_pausing_in_connection_made(loop):
+def test_pausing_in_connection_made(loop, loop_name):
+    if loop_name == "default" and sys.version_info < (3, 11, 7):
+        pytest.skip("the default loop of the first 3.11 releases starts to read all the same")
+
     class Paused(Recorder):
         def connection_made(self, transport):
             super().connection_made(transport)

@@ -106,7 +106,6 @@ def test_reading_pauses_and_goes_on(loop):
         protocol = Recorder()
         transport, _ = await loop.connect_read_pipe(lambda: protocol, open(read_end, "rb", 0))
         transport.pause_reading()
-        assert not transport.is_reading()
         os.write(write_end, b"data")
         await asyncio.sleep(0.01)
         assert protocol.received == b""
