@@ -14,9 +14,6 @@ namespace mainspring {
 
 namespace {
 
-// asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
-constexpr int kLoggedLostWrites = 5;
-
 // No IP datagram is larger than a slot.
 constexpr size_t kSlot = 64 * 1024;
 constexpr unsigned kBatch = Loop::kReadBufferSize / kSlot;
@@ -213,13 +210,7 @@ PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t c
     address = transport->address_;
   }
   if (transport->lost() && transport->address_) {
-    if (transport->lost_writes_ >= kLoggedLostWrites) {
-      const Ref logged = Ref::steal(
-          PyObject_CallMethod(transport->loop_object_, "_log_warning", "s", "socket.send() raised exception."));
-      if (!logged) return nullptr;
-    }
-    ++transport->lost_writes_;
-    return none();
+    return transport->count_late_write("socket.send() raised exception.") < 0 ? nullptr : none();
   }
   if (!transport->open_) return none();
   transport->loop_->expect_events();

@@ -5,6 +5,13 @@
 
 namespace mainspring {
 
+namespace {
+
+// asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+constexpr int kLoggedLostWrites = 5;
+
+}  // namespace
+
 bool Transport::set_up(Loop* loop, const IoKind* kind, PyObject* protocol, int fd, PyObject* extra_info,
                        PyObject* context, PyObject* waiter) {
   io_.object = object();
@@ -110,6 +117,15 @@ Ref Transport::take_fatal_error(const char* message, bool silent) {
     if (!logged) return Ref();
   }
   return exception;
+}
+
+int Transport::count_late_write(const char* warning) {
+  if (lost_writes_ >= kLoggedLostWrites) {
+    const Ref logged = Ref::steal(PyObject_CallMethod(loop_object_, "_log_warning", "s", warning));
+    if (!logged) return -1;
+  }
+  if (lost()) ++lost_writes_;
+  return 0;
 }
 
 int Transport::log_debug(const char* format) {

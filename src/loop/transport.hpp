@@ -68,6 +68,10 @@ struct Transport {
   // logs it), and takes it. An empty Ref: it must leave the loop, and is still set.
   Ref take_fatal_error(const char* message, bool silent);
 
+  // A write that comes too late: logs `warning` from the fifth on, as asyncio does, and counts it once the connection
+  // is lost. -1 with an exception set.
+  int count_late_write(const char* warning);
+
   // Debug mode: logs `format` with this transport as its argument. -1 with an exception set.
   int log_debug(const char* format);
 

@@ -11,13 +11,6 @@
 
 namespace mainspring {
 
-namespace {
-
-// asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
-constexpr int kLoggedLostWrites = 5;
-
-}  // namespace
-
 const IoKind PipeWriter::kKind = {run_start, flush, Transport::loop_closes, begin, close_descriptor, nullptr};
 
 PyObject* PipeWriter::make(Loop* loop, PyObject* pipe, int fd, PyObject* protocol, PyObject* waiter, PyObject* extra,
@@ -81,13 +74,8 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
   if (!buffer.get(data, PyBUF_SIMPLE)) return nullptr;
   if (buffer.size() == 0) return none();
   if (writer->lost() || writer->closing_) {
-    if (writer->lost_writes_ >= kLoggedLostWrites) {
-      const Ref logged = Ref::steal(PyObject_CallMethod(
-          writer->loop_object_, "_log_warning", "s", "pipe closed by peer or os.write(pipe, data) raised exception."));
-      if (!logged) return nullptr;
-    }
-    if (writer->lost()) ++writer->lost_writes_;
-    return none();
+    return writer->count_late_write("pipe closed by peer or os.write(pipe, data) raised exception.") < 0 ? nullptr
+                                                                                                         : none();
   }
   // What is not bytes may change after write() has returned.
   Ref keeper = PyBytes_CheckExact(data)

@@ -5,13 +5,6 @@
 
 namespace mainspring {
 
-namespace {
-
-// asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
-constexpr int kLoggedLostWrites = 5;
-
-}  // namespace
-
 bool SocketTransport::may_write(const char* method) {
   if (!eof_written_ && !empty_waiter_) [[likely]]
     return true;
@@ -54,12 +47,7 @@ PyObject* SocketTransport::reset_empty_waiter(PyObject* self, PyObject*) {
 // True when the connection is lost, so that the write only counts. With an exception set when the log raised one.
 bool SocketTransport::count_lost_write() {
   if (!lost()) return false;
-  if (lost_writes_ >= kLoggedLostWrites) {
-    const Ref logged =
-        Ref::steal(PyObject_CallMethod(loop_->self(), "_log_warning", "s", "socket.send() raised exception."));
-    if (!logged) return true;
-  }
-  ++lost_writes_;
+  count_late_write("socket.send() raised exception.");
   return true;
 }
 
