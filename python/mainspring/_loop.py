@@ -10,6 +10,7 @@ from asyncio.log import logger
 from typing import Any
 
 from mainspring import _core, _describe
+from mainspring._names import NameMethods
 from mainspring._pipes import PipeMethods
 from mainspring._processes import ProcessMethods
 from mainspring._serving import ServingMethods
@@ -22,6 +23,7 @@ _format_handle: Any = vars(base_events)["_format_handle"]
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
     _core.Loop,
+    NameMethods,
     PipeMethods,
     ProcessMethods,
     ServingMethods,

@@ -7,6 +7,7 @@ process (``pidfd_open(2)``), so that no thread and no signal handler is needed a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -83,11 +84,15 @@ class ProcessMethods:
         exited(_reap(pid))
 
     def _wait_in_thread(self: Any, pid: int, exited: Callable[[int], object]) -> None:
-        returncode = _reap(pid)
-        if self.is_closed():
+        # The loop reaps: until it knows of the end, the number must not become that of another process, which
+        # send_signal() would hit.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        try:
+            self.call_soon_threadsafe(lambda: exited(_reap(pid)))
+        except RuntimeError:
+            _reap(pid)
             logger.warning("Loop %r that handles pid %r is closed", self, pid)
-        else:
-            self.call_soon_threadsafe(exited, returncode)
 
 
 def _watcher_of_program() -> Callable[[int, Callable[[int], object]], None] | None:
@@ -100,8 +105,9 @@ def _watcher_of_program() -> Callable[[int, Callable[[int], object]], None] | No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         watcher: Any = asyncio.get_child_watcher()
-    with watcher:
-        if not watcher.is_active():
+    with watcher as entered:
+        # Python 3.11 asks what the watcher's __enter__ returned, 3.12 and 3.13 the watcher itself.
+        if not (watcher if sys.version_info >= (3, 12) else entered).is_active():
             raise RuntimeError("asyncio.get_child_watcher() is not activated, subprocess support is not installed.")
     if type(watcher).__name__ in ("ThreadedChildWatcher", "PidfdChildWatcher"):
         return None

@@ -141,8 +141,8 @@ class SocketMethods:
         try:
             return await future
         finally:
-            # The exception of the future refers to this frame.
-            future = None
+            # The exception of the future refers to this frame, and the watcher to the future.
+            del future, watcher, forget
 
     # --- sendfile ------------------------------------------------------------------------------------------------
 
@@ -211,3 +211,6 @@ def _attempt(future: asyncio.Future[_T], attempt: Callable[[], _T]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+    finally:
+        # The traceback of the error refers to this frame.
+        del future

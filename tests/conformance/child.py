@@ -9,6 +9,8 @@ import sys
 import unittest
 from asyncio import unix_events
 
+from exclusions import NOT_RUN
+
 
 def use_mainspring() -> list[int]:
     """Make mainspring's loop the one that asyncio creates; returns the counter of the loops made."""
@@ -58,6 +60,17 @@ class Result(unittest.TestResult):
             self.addFailure(test, err)
 
 
+def without(suite: unittest.TestSuite, names: tuple[str, ...]) -> unittest.TestSuite:
+    """The suite without the tests whose names end like one of ``names``."""
+    kept = unittest.TestSuite()
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            kept.addTest(without(test, names))
+        elif not test.id().endswith(names):
+            kept.addTest(test)
+    return kept
+
+
 def main() -> None:
     """``child.py MODULE LOOP REPORT``."""
     module, loop, report = sys.argv[1:]
@@ -65,7 +78,8 @@ def main() -> None:
     faulthandler.dump_traceback_later(180, exit=True)
     made = use_mainspring() if loop == "mainspring" else [0]
     result = Result()
-    unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}").run(result)
+    suite = unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}")
+    (without(suite, NOT_RUN) if loop == "mainspring" else suite).run(result)
     faulthandler.cancel_dump_traceback_later()
     with open(report, "w") as file:
         json.dump({"loops": made[0], "outcomes": result.outcomes}, file)
