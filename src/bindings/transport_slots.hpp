@@ -17,6 +17,8 @@ inline PyGetSetDef transport_attributes[] = {
 inline PyMemberDef transport_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Transport, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Transport, weak_references), READONLY, nullptr},
+    // Whether reading is paused, under the name that programs know from the default loop's transports.
+    {"_paused", T_BOOL, offsetof(Transport, paused_), READONLY, nullptr},
     {},
 };
 

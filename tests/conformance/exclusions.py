@@ -30,6 +30,7 @@ TESTS = {
     "BaseEventLoopWithSelectorTests.test_create_datagram_endpoint_ip_addr": _MOCKED_SOCKET,
     "BaseEventLoopWithSelectorTests.test_create_datagram_endpoint_sock_unix": _MOCKED_SOCKET,
     "BaseEventLoopWithSelectorTests.test_create_server_soreuseport_only_defined": _MOCKED_SOCKET,
+    "BaseEventLoopTests.test_create_connection_happy_eyeballs*": _MOCKED_SOCKET,
     "EventLoopTests.test_internal_fds": "counts the selector loop's private self-pipe",
     "EventLoopTests.test_timeout_rounding": "replaces the private _run_once() and reads _selector",
     "SelectorEventLoopSignalTests.test_add_signal_handler_*_error*": _MOCKED_MODULE,
