@@ -2,7 +2,7 @@
 #
 #   make bench    compare event loops on this machine (BENCH="--quick" for two minutes)
 #   make test     all tests: C++ by ctest, Python by pytest
-#   make asan     the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make asan     these and CPython's own asyncio tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make check    formatting, lint and types
 #   make callgrind  instruction counts of the hot paths
@@ -56,6 +56,7 @@ test-sanitized: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
+	$(ASAN_RUN) $(BIN)/python tests/conformance
 	$(ASAN_RUN) $(BIN)/python -m pytest $(PYTEST)
 
 check: $(BIN)/python

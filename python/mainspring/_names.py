@@ -16,6 +16,7 @@ from typing import Any
 _getaddrinfo = socket.getaddrinfo
 _getnameinfo = socket.getnameinfo
 
+_NUMERIC_HOST = int(socket.AI_NUMERICHOST)
 _NUMERIC_NAME = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 
@@ -29,10 +30,10 @@ class NameMethods:
 
         Raises ``socket.gaierror`` as that function does.
         """
-        untouched = socket.getaddrinfo is _getaddrinfo and not self._debug
+        untouched = socket.getaddrinfo is _getaddrinfo and not self._debug and isinstance(flags, int)
         if untouched and _is_numeric_host(host) and _is_numeric_port(port):
             try:
-                return _getaddrinfo(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
+                return _getaddrinfo(host, port, family, type, proto, int(flags) | _NUMERIC_HOST)
             except OSError:
                 pass  # It was a name after all, or the error is to be the one for the flags that were given.
         return await asyncio.BaseEventLoop.getaddrinfo(

@@ -141,8 +141,8 @@ class SocketMethods:
         try:
             return await future
         finally:
-            # The exception of the future refers to this frame, and the watcher to the future.
-            del future, watcher, forget
+            # The exception of the future refers to this frame.
+            del future
 
     # --- sendfile ------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import inspect
 import socket
 
@@ -47,6 +48,22 @@ def test_a_refused_connection_is_the_same_error():
     kind, text = compare(scenario)
     assert kind is ConnectionRefusedError
     assert text == f"[Errno {errno.ECONNREFUSED}] Connect call failed ('127.0.0.1', {port})"
+
+
+@pytest.mark.parametrize("keywords", [{}, {"happy_eyeballs_delay": 0.25}], ids=["one by one", "happy eyeballs"])
+def test_the_error_of_a_refused_connection_is_held_by_the_same_objects(keywords):
+    port = closed_port()
+
+    def scenario(loop):
+        async def main():
+            try:
+                await loop.create_connection(asyncio.Protocol, "127.0.0.1", port, **keywords)
+            except OSError as error:
+                return sorted(type(holder).__name__ for holder in gc.get_referrers(error))
+
+        return loop.run_until_complete(main())
+
+    assert "Handle" not in compare(scenario)
 
 
 def test_several_refused_addresses_are_the_same_error(monkeypatch):
