@@ -67,6 +67,8 @@ class TlsPeer:
                 data = await self._do(self.tls.read, 1 << 18)
             except ssl.SSLEOFError:
                 return bytes(received), "end of stream"
+            except ssl.SSLZeroReturnError:
+                data = b""
             if not data:
                 return bytes(received), "close_notify"
             received += data
