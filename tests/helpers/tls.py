@@ -47,6 +47,21 @@ class TlsPeer:
         """Take part in the handshake until it is done."""
         await self._do(self.tls.do_handshake)
 
+    async def take(self):
+        """Receive what is there and do nothing with it yet."""
+        await self._receive_records()
+
+    def next_step(self):
+        """Take one step of the handshake: the records that it wants to send."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self._outgoing.read()
+
+    def encrypted(self, data):
+        """The records that carry these data."""
+        self.tls.write(data)
+        return self._outgoing.read()
+
     async def send(self, data):
         """Encrypt and send."""
         self.tls.write(data)
