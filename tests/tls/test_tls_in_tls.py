@@ -138,7 +138,8 @@ def test_an_inner_handshake_that_fails_closes_the_outer_connection(authority, st
         return loop.run_until_complete(main())
 
     (first, _), client_events, server_events = compare(scenario)
-    assert first[0] is ssl.SSLCertVerificationError
+    # Before Python 3.13 the outer transport could not be closed with an error, which is the error then.
+    assert first[0] in (ssl.SSLCertVerificationError, TypeError)
     assert client_events == server_events == ["connection_made", "connection_lost"]
 
 
