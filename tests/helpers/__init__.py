@@ -1,16 +1,20 @@
-"""What the tests share: the loops, ways to compare them, recording protocols, subprocesses."""
+"""What the tests share: the loops, ways to compare them, recording protocols, TLS, subprocesses."""
 
+from helpers.certificates import Authority
 from helpers.compare import compare, normalised, outcome
 from helpers.descriptors import open_descriptors
 from helpers.errors import collect_errors
 from helpers.loops import LOOPS, is_mainspring
 from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving, tcp_pair
+from helpers.tls import TlsPeer, reset, tls_connected, tls_serving, tls_with_peer
 from helpers.waiting import eventually, turns
 
 __all__ = [
     "LOOPS",
+    "Authority",
     "Recorder",
+    "TlsPeer",
     "collect_errors",
     "compare",
     "connected",
@@ -19,9 +23,13 @@ __all__ = [
     "normalised",
     "open_descriptors",
     "outcome",
+    "reset",
     "run_program",
     "serving",
     "start_program",
     "tcp_pair",
+    "tls_connected",
+    "tls_serving",
+    "tls_with_peer",
     "turns",
 ]
