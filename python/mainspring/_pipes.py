@@ -49,6 +49,7 @@ class PipeMethods:
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> asyncio.DatagramTransport:
+        self._refuse_used_socket(sock)
         details = dict(extra or {})
         details["socket"] = self._wrap_socket(sock)
         for name, get in ("sockname", sock.getsockname), ("peername", sock.getpeername):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+import sys
 from asyncio import base_events, constants, sslproto, trsock
+from asyncio.log import logger
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +35,7 @@ class ServingMethods:
         server: Any = None,
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
+        self._refuse_used_socket(sock)
         _set_nodelay(sock)
         if sock.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
             extra = {"sockname": sock.getsockname(), "peername": _peername(sock), **(extra or {})}
@@ -53,6 +56,7 @@ class ServingMethods:
         ssl_shutdown_timeout: float | None = None,
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
+        self._refuse_used_socket(rawsock)
         tls = _SSLProtocol(
             self,
             protocol,
@@ -78,7 +82,7 @@ class ServingMethods:
         context: contextvars.Context | None = None,
     ) -> None:
         tls = None
-        if sslcontext is not None:
+        if sslcontext:
             tls = {
                 "sslcontext": sslcontext,
                 "ssl_handshake_timeout": ssl_handshake_timeout,
@@ -115,6 +119,8 @@ class ServingMethods:
     ) -> None:
         """Take over an accepted descriptor that needs more than a plain TCP transport."""
         connection = socket.socket(listener.family, listener.type, listener.proto, fileno=fd)
+        if self._debug:
+            self._log_accepted(server, connection, _peername(connection))
         coro = self._serve_accepted(connection, protocol_factory, server, tls, context)
         self.create_task(coro, context=context)
 
@@ -159,6 +165,28 @@ class ServingMethods:
             if self._debug:
                 message = "Error on transport creation for incoming connection"
                 self.call_exception_handler({"message": message, "exception": error, **details})
+
+    def _refuse_used_socket(self: Any, sock: socket.socket) -> None:
+        """Since Python 3.12 the default loop refuses a socket that has a transport already."""
+        if sys.version_info >= (3, 12):
+            self._ensure_fd_no_transport(sock)
+
+    def _log_accepted_descriptor(self: Any, server: Any, address: Any, family: int, fd: int) -> None:
+        """Debug mode: tell of an accepted descriptor, which stays the caller's."""
+        connection = self._make_socket(family, fd)
+        try:
+            self._log_accepted(server, connection, address)
+        finally:
+            connection.detach()
+
+    def _log_accepted(self, server: Any, connection: socket.socket, address: Any) -> None:
+        logger.debug("%r got a new connection from %r: %r", server, address, connection)
+
+    def _make_closed_socket(self, family: int) -> trsock.TransportSocket:
+        """What a transport without a descriptor has for a socket."""
+        sock = socket.socket(family or socket.AF_UNIX)
+        sock.close()
+        return trsock.TransportSocket(sock)
 
     def _make_socket(self, family: int, fd: int) -> socket.socket:
         """The Python socket of a native transport, made when the program asks for it."""

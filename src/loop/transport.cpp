@@ -112,8 +112,8 @@ Ref Transport::take_fatal_error(const char* message, bool silent) {
   if (!silent || !PyObject_TypeCheck(exception.get(), reinterpret_cast<PyTypeObject*>(PyExc_OSError))) {
     if (loop_->report(message, exception.get(), object(), protocol_) < 0) return Ref();
   } else if (loop_->debug) {
-    const Ref logged = Ref::steal(
-        PyObject_CallMethod(loop_object_, "_log_debug", "sOsO", "%r: %s: %r", object(), message, exception.get()));
+    const Ref logged =
+        Ref::steal(PyObject_CallMethod(loop_object_, "_log_error", "OsO", object(), message, exception.get()));
     if (!logged) return Ref();
   }
   return exception;

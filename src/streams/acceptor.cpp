@@ -115,9 +115,8 @@ int Acceptor::accepted(int connection, const Address& peer) {
   if (loop->debug) {
     const Ref address = Ref::steal(peer.to_python());
     if (!address) return refused(connection, nullptr);
-    const Ref logged =
-        Ref::steal(PyObject_CallMethod(loop_object, "_log_debug", "sOOi", "%r got a new connection from %r: fd=%r",
-                                       server, address.get(), connection));
+    const Ref logged = Ref::steal(PyObject_CallMethod(loop_object, "_log_accepted_descriptor", "OOii", server,
+                                                      address.get(), family, connection));
     if (!logged) return refused(connection, nullptr);
   }
   if (!loop->enter_context(own_context.get())) return refused(connection, nullptr);

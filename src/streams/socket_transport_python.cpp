@@ -175,7 +175,10 @@ PyObject* SocketTransport::find_info(IoObject* io, PyObject* name) {
   Names& names = self->names();
   if (PyUnicode_Compare(name, names.peername) == 0) return self->peer_.to_python();
   if (PyUnicode_Compare(name, names.sockname) == 0) return self->own_.to_python();
-  if (PyUnicode_Compare(name, names.socket) != 0 || !self->open_) return nullptr;
+  if (PyUnicode_Compare(name, names.socket) != 0) return nullptr;
+  if (!self->open_) {
+    return PyObject_CallMethod(self->loop_object_, "_make_closed_socket", "i", static_cast<int>(self->own_.family()));
+  }
   // Whoever asks may use the socket to look at, or to wait for, what was written.
   if (flush(io) < 0) return nullptr;
   PyObject* socket = self->python_socket();
