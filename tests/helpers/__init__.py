@@ -1,6 +1,7 @@
 """What the tests share: the loops, ways to compare them, recording protocols, subprocesses."""
 
 from helpers.compare import compare, normalised, outcome
+from helpers.datagrams import DatagramRecorder, closed_endpoints
 from helpers.descriptors import open_descriptors
 from helpers.errors import collect_errors
 from helpers.loops import LOOPS, is_mainspring
@@ -10,7 +11,9 @@ from helpers.waiting import eventually, turns
 
 __all__ = [
     "LOOPS",
+    "DatagramRecorder",
     "Recorder",
+    "closed_endpoints",
     "collect_errors",
     "compare",
     "connected",
