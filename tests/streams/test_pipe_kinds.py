@@ -1,12 +1,14 @@
 """Pipe transports over what is not an ordinary pipe: FIFOs, terminals, sockets, devices; and how they look."""
 
 import asyncio
+import gc
 import logging
 import os
 import re
 import socket
 import termios
 import tty
+import warnings
 
 import pytest
 from helpers import Recorder, compare, eventually, normalised, outcome, turns
@@ -282,6 +284,27 @@ def test_repr_tells_the_state():
 
     texts = compare(scenario)
     assert texts[:2] == ["<PIPE fd=… polling>", "<PIPE fd=… idle bufsize=0>"]
+
+
+def test_repr_after_the_loop_was_closed():
+    def scenario(loop):
+        read_end, write_end = os.pipe()
+
+        async def main():
+            reading, _ = await loop.connect_read_pipe(asyncio.Protocol, open(read_end, "rb", 0))
+            writing, _ = await loop.connect_write_pipe(asyncio.Protocol, open(write_end, "wb", 0))
+            return reading, writing
+
+        transports = loop.run_until_complete(main())
+        loop.close()
+        texts = [neutral(repr(transport)) for transport in transports]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del transports
+            gc.collect()
+        return texts
+
+    assert compare(scenario)[0] == "<PIPE fd=… open>"
 
 
 def test_debug_mode_logs_the_same(caplog):
