@@ -184,6 +184,11 @@ def test_what_cannot_be_polled_fails_the_same_way():
     compare(scenario)
 
 
+# The default loop's half-made transport fails to tell that it was not closed.
+half_made = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@half_made
 @pytest.mark.parametrize("pipe", [None, 5, "text", object()], ids=["None", "int", "str", "object"])
 @pytest.mark.parametrize("connect", ["connect_read_pipe", "connect_write_pipe"])
 def test_what_is_no_file_is_the_same_error(connect, pipe):
@@ -191,8 +196,10 @@ def test_what_is_no_file_is_the_same_error(connect, pipe):
         return outcome(loop.run_until_complete, getattr(loop, connect)(asyncio.Protocol, pipe))
 
     assert compare(scenario)[0] is AttributeError
+    gc.collect()
 
 
+@half_made
 @pytest.mark.parametrize("connect", ["connect_read_pipe", "connect_write_pipe"])
 def test_a_closed_file_is_the_same_error(connect):
     def scenario(loop):
@@ -203,6 +210,7 @@ def test_a_closed_file_is_the_same_error(connect):
         return outcome(loop.run_until_complete, getattr(loop, connect)(asyncio.Protocol, file))
 
     assert compare(scenario)[0] is ValueError
+    gc.collect()
 
 
 @pytest.mark.parametrize("data", ["text", None, 5, ["x"]], ids=repr)
