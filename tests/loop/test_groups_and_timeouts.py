@@ -5,7 +5,7 @@ import contextvars
 import sys
 
 import pytest
-from helpers import LOOPS, compare, outcome, turns
+from helpers import compare, outcome, turns
 
 
 def test_a_failing_member_cancels_the_others_and_all_errors_are_told():
@@ -203,10 +203,8 @@ def test_the_lists_of_tasks_know_those_of_their_loop(loop_factory):
     assert outcome(asyncio.current_task) == (RuntimeError, "no running event loop")
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 def test_eager_tasks_in_a_group():
-    if sys.version_info < (3, 12):
-        pytest.skip("eager tasks came with Python 3.12")
-
     def scenario(loop):
         loop.set_task_factory(asyncio.eager_task_factory)
         steps = []
@@ -230,7 +228,3 @@ def test_eager_tasks_in_a_group():
 
     steps = compare(scenario)
     assert [True, False, True, False] in steps
-
-
-def test_the_factories_make_different_loops():
-    assert len({factory for factory in LOOPS.values()}) == 2
