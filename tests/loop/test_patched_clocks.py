@@ -6,7 +6,10 @@ import time
 import pytest
 from helpers import LOOPS, turns
 
-freezegun = pytest.importorskip("freezegun")
+
+@pytest.fixture
+def freeze_time():
+    return pytest.importorskip("freezegun").freeze_time
 
 
 class Clock:
@@ -68,18 +71,18 @@ def test_a_clock_that_was_patched_before_the_loop_was_made_moves_it(loop_factory
         loop.close()
 
 
-def test_a_frozen_clock_moves_by_ticks(loop):
+def test_a_frozen_clock_moves_by_ticks(loop, freeze_time):
     async def main():
-        with freezegun.freeze_time("2020-01-01") as frozen:
+        with freeze_time("2020-01-01") as frozen:
             return await timers_follow(loop, frozen.tick)
 
     steps = loop.run_until_complete(main())
     assert [(round(now), *rest) for now, *rest in steps] == EXPECTED
 
 
-def test_nothing_is_due_while_the_clock_stands_still(loop):
+def test_nothing_is_due_while_the_clock_stands_still(loop, freeze_time):
     async def main():
-        with freezegun.freeze_time("2020-01-01"):
+        with freeze_time("2020-01-01"):
             seen = []
             before = loop.time()
             handle = loop.call_later(0.001, seen.append, "due")
@@ -92,9 +95,9 @@ def test_nothing_is_due_while_the_clock_stands_still(loop):
     loop.run_until_complete(main())
 
 
-def test_the_loop_goes_on_when_the_freeze_has_ended(loop):
+def test_the_loop_goes_on_when_the_freeze_has_ended(loop, freeze_time):
     async def main():
-        with freezegun.freeze_time("2020-01-01"):
+        with freeze_time("2020-01-01"):
             await turns(2)
         before = time.monotonic()
         await asyncio.sleep(0.001)
@@ -103,10 +106,10 @@ def test_the_loop_goes_on_when_the_freeze_has_ended(loop):
     loop.run_until_complete(main())
 
 
-def test_real_asyncio_leaves_the_loops_clock_alone(loop):
+def test_real_asyncio_leaves_the_loops_clock_alone(loop, freeze_time):
     async def main():
         real = time.monotonic
-        with freezegun.freeze_time("2020-01-01", real_asyncio=True) as frozen:
+        with freeze_time("2020-01-01", real_asyncio=True) as frozen:
             assert time.time() == 1577836800
             before = real()
             assert before <= loop.time() <= real()
@@ -120,8 +123,8 @@ def test_real_asyncio_leaves_the_loops_clock_alone(loop):
     loop.run_until_complete(main())
 
 
-def test_run_under_real_asyncio(loop_factory):
-    with freezegun.freeze_time("2020-01-01", real_asyncio=True), asyncio.Runner(loop_factory=loop_factory) as runner:
+def test_run_under_real_asyncio(loop_factory, freeze_time):
+    with freeze_time("2020-01-01", real_asyncio=True), asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(asyncio.sleep(0.001, "slept")) == "slept"
 
 
