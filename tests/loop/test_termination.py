@@ -7,18 +7,18 @@ import pytest
 from helpers import start_program
 
 PRELUDE = """
-    import asyncio, signal, sys
+    import asyncio, contextlib, signal, sys
     import mainspring
 
     factory = {"default": asyncio.SelectorEventLoop, "mainspring": mainspring.new_event_loop}[sys.argv[1]]
 
     async def echo(reader, writer):
-        try:
+        # Early releases of Python 3.11 and 3.12 report a cancelled connection as an error.
+        with contextlib.suppress(asyncio.CancelledError):
             while data := await reader.read(100):
                 writer.write(data)
                 await writer.drain()
-        finally:
-            writer.close()
+        writer.close()
 """
 
 GRACEFUL = (
@@ -117,5 +117,6 @@ def test_a_serving_program_is_terminated(loop_name, code, number, said, status, 
             # serve_forever() waits for its connections.
             client.shutdown(socket.SHUT_WR)
             assert program.wait(20) == status
-            assert client.recv(100) == b""
+            # One that was never accepted is reset.
+            assert not connected or client.recv(100) == b""
         assert (program.stdout.read(), program.stderr.read()) == (said, "")

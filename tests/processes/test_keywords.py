@@ -132,7 +132,7 @@ def test_no_descriptor_of_the_loop_reaches_a_child(loop):
             # What the test run itself was started with may be inheritable.
             expected = {str(n) for n in map(int, os.listdir("/proc/self/fd")) if n > 2 and inheritable(n)}
             assert set((await output(LISTS_DESCRIPTORS, close_fds=False)).split()) == {"0", "1", "2", *expected}
-            await other.communicate()
+            await other.communicate(b"")
             transport.close()
             server.close()
 

@@ -5,15 +5,17 @@ from helpers import run_program
 
 CHILDREN = """
 import asyncio
-import os
+import contextlib
 
 import mainspring
 
 
 async def echo(reader, writer):
-    while data := await reader.read(1000):
-        writer.write(data)
-        await writer.drain()
+    # Early releases of Python 3.11 and 3.12 report a cancelled connection as an error.
+    with contextlib.suppress(asyncio.CancelledError):
+        while data := await reader.read(1000):
+            writer.write(data)
+            await writer.drain()
     writer.close()
 
 

@@ -1,6 +1,7 @@
 """The order in which a subprocess protocol is called, and what its transport tells."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -59,7 +60,9 @@ async def run(loop, command, factory=ProcessRecorder, **options):
     finally:
         os.close(read_end)
         os.close(write_end)
-    os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+    # A thread of Python 3.11's default loop may have reaped it.
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
     await protocol.lost
     return protocol
 

@@ -75,7 +75,7 @@ def test_cleanup_socket_decides_whether_the_path_is_removed(loop, tmp_path, clea
 def test_cleanup_socket_is_unknown_before_python_3_13():
     def scenario(loop):
         async def main():
-            await loop.create_unix_server(asyncio.Protocol, "unused", cleanup_socket=True)
+            await loop.create_unix_server(asyncio.Protocol, "/no/such/folder/socket", cleanup_socket=True)
 
         return outcome(loop.run_until_complete, main())[0]
 
