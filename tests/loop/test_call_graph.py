@@ -60,13 +60,14 @@ def test_the_captured_graph_is_the_same():
                 graphs.append(len(graph.awaited_by))
 
         loop.run_until_complete(main())
-        text = re.sub(r"0x[0-9a-f]+", "0x…", graphs[0])
+        text = re.sub(r"0x[0-9a-f]+|Task-\d+", "…", graphs[0])
         # The frames of the loop itself are its own.
         return [line for line in text.splitlines() if "test_call_graph" in line or "Task" in line], graphs[1:]
 
     lines, graphs = compare(scenario)
     assert any("the task" in line for line in lines)
-    assert graphs == [["sleep", "inner", "outer"], 1] or graphs[0][-2:] == ["inner", "outer"]
+    assert graphs[0][-2:] == ["inner", "outer"]
+    assert graphs[1] == 1
 
 
 @pytest.mark.parametrize("command", ["ps", "pstree"])

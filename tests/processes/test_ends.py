@@ -26,7 +26,7 @@ def test_exit_codes(loop, code):
     loop.run_until_complete(main())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV, signal.SIGRTMIN])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGSEGV, signal.SIGRTMIN])
 def test_a_signal_is_a_negative_return_code(loop, number):
     async def main():
         process = await asyncio.create_subprocess_exec("sleep", "60")

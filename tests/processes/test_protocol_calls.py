@@ -298,12 +298,12 @@ CLOSED_LOOP = """
             transport.close()
         except RuntimeError as error:
             print(error)
-        print("after close", popen.poll(), transport.is_closing())
+        print("after close", transport.is_closing())
     del transport
     gc.collect()
-    print("after the transport", popen.poll())
-    popen.kill()
-    popen.wait()
+    # Too late when the transport has killed it.
+    popen.terminate()
+    print("ended by", popen.wait())
     print("pidfd" in "".join(os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if int(n) < 50
           and os.path.exists(f"/proc/self/fd/{n}")))
 """
