@@ -2,6 +2,7 @@
 
 from helpers.certificates import Authority
 from helpers.compare import compare, normalised, outcome
+from helpers.datagrams import DatagramRecorder, closed_endpoints
 from helpers.descriptors import open_descriptors
 from helpers.errors import collect_errors
 from helpers.loops import LOOPS, is_mainspring
@@ -13,8 +14,10 @@ from helpers.waiting import eventually, turns
 __all__ = [
     "LOOPS",
     "Authority",
+    "DatagramRecorder",
     "Recorder",
     "TlsPeer",
+    "closed_endpoints",
     "collect_errors",
     "compare",
     "connected",

@@ -16,23 +16,22 @@ def _environment(extra):
     return {**clean, **extra}
 
 
-def run_program(code, *arguments, options=(), timeout=60, env=()):
-    """Run Python code to its end; a CompletedProcess with text."""
+def run_program(code, *arguments, options=(), timeout=60, env=(), **keywords):
+    """Run Python code to its end, with further keywords of Popen; a CompletedProcess with text."""
     return subprocess.run(
         _command(code, arguments, options),
-        capture_output=True,
         text=True,
         timeout=timeout,
         env=_environment(dict(env)),
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},
     )
 
 
-def start_program(code, *arguments, options=(), env=()):
-    """Start Python code; a Popen with text pipes."""
+def start_program(code, *arguments, options=(), env=(), **keywords):
+    """Start Python code, with further keywords of Popen; a Popen with text pipes."""
     return subprocess.Popen(
         _command(code, arguments, options),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         env=_environment(dict(env)),
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},
     )

@@ -1,0 +1,146 @@
+"""os.fork in programs whose loop has run or runs: the child has a loop of its own, the parent's goes on."""
+
+import sys
+
+import pytest
+from helpers import run_program
+
+PRELUDE = """
+    import asyncio, contextlib, os, signal, sys, traceback
+    import mainspring
+
+    factory = {"default": asyncio.SelectorEventLoop, "mainspring": mainspring.new_event_loop}[sys.argv[1]]
+
+    async def echo(reader, writer):
+        # Early releases of Python 3.11 and 3.12 report a cancelled connection as an error.
+        with contextlib.suppress(asyncio.CancelledError):
+            while data := await reader.read(1000):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def everything():
+        loop = asyncio.get_running_loop()
+        assert loop.get_debug() is False
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for _ in range(10):
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+        process = await asyncio.create_subprocess_shell("cat; exit 3", stdin=-1, stdout=-1)
+        assert await process.communicate(b"text") == (b"text", None)
+        assert process.returncode == 3
+        started = loop.time()
+        await asyncio.sleep(0.005)
+        assert loop.time() - started >= 0.0049
+        assert await loop.run_in_executor(None, lambda: 5) == 5
+        got = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR2, got.set_result, "signal")
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert await got == "signal"
+        loop.remove_signal_handler(signal.SIGUSR2)
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    def run_everything():
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(everything())
+
+    def fork(work):
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def wait(pid):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+PROGRAMS = {
+    "a loop that is closed": """
+        run_everything()
+        assert wait(fork(run_everything)) == 0
+        run_everything()
+    """,
+    "a loop between two runs": """
+        loop = factory()
+        loop.run_until_complete(everything())
+        assert wait(fork(run_everything)) == 0
+        loop.run_until_complete(everything())
+        loop.close()
+    """,
+    "a loop that runs": """
+        async def main():
+            loop = asyncio.get_running_loop()
+            server = await asyncio.start_server(echo, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            for _ in range(3):
+                pid = fork(run_everything)
+                waiting = loop.run_in_executor(None, wait, pid)
+                while not waiting.done():
+                    writer.write(b"ping")
+                    assert await reader.readexactly(4) == b"ping"
+                assert await waiting == 0
+            await everything()
+            writer.close()
+            server.close()
+
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main())
+    """,
+    "a child that forks again": """
+        def child():
+            run_everything()
+            assert wait(fork(run_everything)) == 0
+            run_everything()
+
+        run_everything()
+        assert wait(fork(child)) == 0
+        run_everything()
+    """,
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_forked_child_makes_its_own_loop(loop_name, program):
+    code = PRELUDE + PROGRAMS[program].replace("\n    ", "\n") + '\n    print("fine")\n'
+    done = run_program(code, loop_name, options=["-W", "ignore::DeprecationWarning"])
+    assert (done.stderr, done.stdout, done.returncode) == ("", "fine\n", 0)
+
+
+SIGNALLED_CHILD = """
+    async def main():
+        loop = asyncio.get_running_loop()
+        calls = []
+        loop.add_signal_handler(signal.SIGUSR1, calls.append, "parent")
+        await asyncio.sleep(0.001)
+
+        def child():
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        assert wait(fork(child)) == 0
+        done = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR2, done.set_result, None)
+        os.kill(os.getpid(), signal.SIGUSR2)
+        await done
+        print(calls)
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="before Python 3.12 a forked child keeps the wakeup descriptor")
+def test_a_signal_of_a_forked_child_does_not_reach_the_parents_handlers(loop_name):
+    done = run_program(PRELUDE + SIGNALLED_CHILD, loop_name, options=["-W", "ignore::DeprecationWarning"])
+    assert (done.stderr, done.stdout, done.returncode) == ("", "[]\n", 0)
