@@ -79,7 +79,9 @@ PyObject* call_later(PyObject* self, Arguments args, Py_ssize_t count, PyObject*
   }
   const double delay = PyFloat_AsDouble(args[0]);
   if (delay == -1.0 && PyErr_Occurred()) return nullptr;
-  return schedule_at(loop, seconds(monotonic_ns()) + delay, "call_later", args, count, keywords);
+  double now;
+  if (!loop->read_clock(&now)) return nullptr;
+  return schedule_at(loop, now + delay, "call_later", args, count, keywords);
 }
 
 PyObject* call_at(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
@@ -95,7 +97,24 @@ PyObject* call_at(PyObject* self, Arguments args, Py_ssize_t count, PyObject* ke
   return schedule_at(loop, when, "call_at", args, count, keywords);
 }
 
-PyObject* get_time(PyObject*, PyObject*) { return PyFloat_FromDouble(seconds(monotonic_ns())); }
+PyObject* get_time(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  if (!loop) return nullptr;
+  ModuleState& state = loop->state();
+  if (!state.time.monotonic_is_replaced()) [[likely]]
+    return PyFloat_FromDouble(seconds(monotonic_ns()));
+  // The default loop's method asks time.monotonic, unless a tool has replaced the method to except event loops
+  // (freezegun's real_asyncio).
+  return PyObject_CallMethodOneArg(state.default_loop, loop->names().time, self);
+}
+
+// To be called when the method time() may have become another. False with an exception set.
+bool note_time_method(Loop* loop) {
+  const Ref method = Ref::steal(PyObject_GetAttr(loop->self(), loop->names().time));
+  if (!method) return false;
+  loop->overrides_time = !PyCFunction_Check(method.get()) || PyCFunction_GET_FUNCTION(method.get()) != get_time;
+  return true;
+}
 
 PyObject* create_future(PyObject* self, PyObject*) {
   Loop* loop = Loop::from(self);
@@ -170,7 +189,7 @@ PyObject* check_closed(PyObject* self, PyObject*) {
 
 PyObject* run(PyObject* self, PyObject* handles_signals) {
   Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
+  if (!loop || !note_time_method(loop)) return nullptr;
   return guarded([&] { return loop->run(handles_signals == Py_True) ? none() : nullptr; });
 }
 
@@ -412,11 +431,19 @@ int clear(PyObject* self) {
   return 0;
 }
 
+int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
+  if (PyObject_GenericSetAttr(self, name, value) < 0) return -1;
+  Loop* loop = loop_or_null(self);
+  if (!loop || PyUnicode_Compare(name, loop->names().time) != 0) return 0;
+  return note_time_method(loop) ? 0 : -1;
+}
+
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject* type = &heap_type->ht_type;
   type->tp_flags |= Py_TPFLAGS_HAVE_GC;
   type->tp_traverse = traverse;
   type->tp_clear = clear;
+  type->tp_setattro = set_attribute;
   type->tp_methods = all_loop_methods().data();
   type->tp_getset = loop_attributes;
 }
@@ -432,6 +459,7 @@ void bind_loop(py::module_& module, ModuleState& state) {
             auto* loop = new Loop(state);
             self.value_ptr() = loop;
             loop->set_self(reinterpret_cast<PyObject*>(self.inst));
+            if (!note_time_method(loop)) throw py::error_already_set();
           },
           py::detail::is_new_style_constructor());
 }

@@ -22,7 +22,7 @@ PyObject* keep(py::object object) { return object.release().ptr(); }
 void set_up_state(py::module_& module, ModuleState& state) {
   state.module = module.ptr();
   state.main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
-  if (!state.names.intern()) throw py::error_already_set();
+  if (!state.names.intern() || !state.time.open()) throw py::error_already_set();
   const auto events = py::module_::import("asyncio.events");
   const auto base_events = py::module_::import("asyncio.base_events");
   state.asyncio_handle = keep(events.attr("Handle"));
@@ -32,6 +32,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
   }
   state.asyncio_tasks = keep(py::module_::import("asyncio.tasks").attr("__dict__"));
   state.asyncio_futures = keep(py::module_::import("asyncio.futures").attr("__dict__"));
+  state.default_loop = keep(py::module_::import("asyncio.unix_events").attr("_UnixSelectorEventLoop"));
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
   state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
   state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));

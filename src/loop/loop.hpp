@@ -63,6 +63,14 @@ class Loop {
 
   bool in_turn() const { return in_turn_; }
 
+  // --- the clock ---------------------------------------------------------------------------------------------------
+
+  // Whether loop.time() is not the kernel's clock, because the program has replaced it or time.monotonic.
+  bool has_other_clock() { return overrides_time || state_.time.monotonic_is_replaced(); }
+
+  // What loop.time() returns, in seconds. False with an exception set.
+  bool read_clock(double* now);
+
   // --- scheduling --------------------------------------------------------------------------------------------------
 
   // A new Handle, not scheduled. `context` may be nullptr: a copy of the current one.
@@ -152,6 +160,7 @@ class Loop {
   bool stopping = false;
   PyObject* thread_id = nullptr;
   PyObject* task_factory = nullptr;
+  bool overrides_time = false;  // the method time() is not the native one
   PyObject* current_handle = nullptr;
 
  private:
@@ -163,6 +172,8 @@ class Loop {
 
   Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
   bool run_once();
+  bool read_clock_ns(int64_t* now);
+  bool to_kernel_time(int64_t now, int64_t* deadline);
   bool wait(int64_t deadline, int64_t now);
   void look();
   void take_arrivals();

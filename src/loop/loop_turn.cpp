@@ -50,7 +50,8 @@ int Loop::serve_signals() {
 bool Loop::run_once() {
   if (ready_.empty() && !stopping) {
     const int64_t now = monotonic_ns();
-    const int64_t deadline = timers_.next_deadline();
+    int64_t deadline = timers_.next_deadline();
+    if (has_other_clock() && !to_kernel_time(now, &deadline)) return false;
     if (deadline <= now) {
       look();
     } else if (!wait(deadline, now)) {
@@ -62,7 +63,8 @@ bool Loop::run_once() {
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
   if (!timers_.empty()) {
-    const int64_t now = monotonic_ns();
+    int64_t now = monotonic_ns();
+    if (has_other_clock() && !read_clock_ns(&now)) return false;
     while (TimerNode* node = timers_.pop_due(now)) {
       timers_fired_at_ = now;
       // The wheel's reference becomes the queue's.
@@ -85,6 +87,36 @@ bool Loop::run_once() {
   }
   leave_context();
   return unflushed_.empty() || flush();
+}
+
+bool Loop::read_clock(double* now) {
+  if (!has_other_clock()) [[likely]] {
+    *now = seconds(monotonic_ns());
+    return true;
+  }
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(self_, names().time));
+  *now = result ? PyFloat_AsDouble(result.get()) : -1;
+  return !(*now == -1 && PyErr_Occurred());
+}
+
+bool Loop::read_clock_ns(int64_t* now) {
+  double time;
+  if (!read_clock(&time)) return false;
+  *now = first_ns_at(time);
+  return true;
+}
+
+// The moment of the kernel's clock at which `deadline`, a moment of the program's clock, is reached if both run alike.
+bool Loop::to_kernel_time(int64_t now, int64_t* deadline) {
+  if (*deadline == TimerWheel::kNever) return true;
+  int64_t other;
+  if (!read_clock_ns(&other)) return false;
+  if (*deadline <= other) {
+    *deadline = now;
+  } else if (__builtin_sub_overflow(*deadline, other, deadline) || __builtin_add_overflow(*deadline, now, deadline)) {
+    *deadline = TimerWheel::kNever;
+  }
+  return true;
 }
 
 bool Loop::wait(int64_t deadline, int64_t now) {

@@ -4,6 +4,7 @@
 // module, so the state outlives every object that uses it.
 #pragma once
 
+#include "loop/time_module.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
@@ -11,6 +12,7 @@ namespace mainspring {
 
 struct ModuleState {
   Names names;
+  TimeModule time;
   PyObject* module = nullptr;  // borrowed: the module owns the state
   PyTypeObject* handle_type = nullptr;
   PyTypeObject* timer_handle_type = nullptr;
@@ -27,6 +29,7 @@ struct ModuleState {
   PyObject* asyncio_tasks = nullptr;               // the modules' dicts: what a program patches there is seen
   PyObject* asyncio_futures = nullptr;
   PyObject* base_create_task = nullptr;
+  PyObject* default_loop = nullptr;  // the class of the default loop
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;

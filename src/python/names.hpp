@@ -10,7 +10,7 @@ namespace mainspring {
   X(context) X(loop) X(message) X(exception) X(transport) X(protocol) X(close) X(_io_refs) \
   X(_decref_socketios) X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer) \
   X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach) X(_detach) X(set_result) X(set_exception) \
-  X(done) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \
+  X(done) X(time) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \
   X(_check_thread) X(_check_callback) X(_report_callback_error) X(_report_slow) X(_handle_signal) \
   X(_call_connection_lost) X(_report_accept_error) X(_wrap_socket) X(pipe) X(Future) X(Task) \
   X(datagram_received) X(error_received)
