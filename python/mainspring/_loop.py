@@ -102,6 +102,9 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
     def _log_debug(self, message: str, *args: Any) -> None:
         logger.debug(message, *args)
 
+    def _log_info(self, message: str, *args: Any) -> None:
+        logger.info(message, *args)
+
     def _log_error(self, transport: Any, message: str, error: BaseException) -> None:
         logger.debug("%r: %s", transport, message, exc_info=error)
 

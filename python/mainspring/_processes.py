@@ -57,7 +57,7 @@ class ProcessMethods:
         transport: Any = SubprocessTransport(
             self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, extra=extra, **kwargs
         )
-        watch(transport.get_pid(), transport._process_exited)
+        watch(transport.get_pid(), self._exit_reporter(transport))
         try:
             await waiter
         except (SystemExit, KeyboardInterrupt):
@@ -67,6 +67,15 @@ class ProcessMethods:
             await transport._wait()
             raise
         return transport
+
+    def _exit_reporter(self: Any, transport: Any) -> Callable[[int], None]:
+        """What a watcher calls with the return code: tells the transport as many turns later as the default loop."""
+        told = transport._process_exited
+        if sys.version_info >= (3, 14):
+            return told  # type: ignore[no-any-return]
+        if sys.version_info >= (3, 12):
+            return lambda returncode: self.call_soon_threadsafe(told, returncode)
+        return lambda returncode: self.call_soon_threadsafe(self.call_soon, told, returncode)
 
     def _watch_process(self: Any, pid: int, exited: Callable[[int], object]) -> None:
         """Call ``exited(returncode)`` in the loop when the child process ``pid`` has ended."""

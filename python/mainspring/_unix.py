@@ -88,6 +88,8 @@ class UnixMethods:
         With ``cleanup_socket`` (the default since Python 3.13) closing the server removes the path, if it is still the
         server's own. Raises OSError when the address is in use and ValueError for arguments that exclude each other.
         """
+        if cleanup_socket and not _CLEANS_UP:
+            raise TypeError("create_unix_server() got an unexpected keyword argument 'cleanup_socket'")
         if isinstance(ssl, bool):
             raise TypeError("ssl argument must be an SSLContext or None")
         _check_tls_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)

@@ -24,7 +24,11 @@ PyMethodDef datagram_transport_methods[] = {
                 "The low and the high water mark in bytes."),
     keyword_method("set_write_buffer_limits", DatagramTransport::set_write_buffer_limits,
                    "Sets the high and the low water mark in bytes. ValueError unless high >= low >= 0."),
+    bare_method("pause_reading", DatagramTransport::pause_reading, "Stops calling the protocol with datagrams."),
+    bare_method("resume_reading", DatagramTransport::resume_reading, "Goes on after pause_reading()."),
+    bare_method("_deliver_held", DatagramTransport::deliver_held, nullptr),
     closing_row(),
+    reading_row(),
     get_protocol_row(),
     set_protocol_row(),
     extra_info_row(),
@@ -58,6 +62,7 @@ PyMethodDef datagram_methods_of_loop[] = {
 void bind_datagrams(py::module_& module, ModuleState& state) {
   state.datagram_transport_type = make_transport_type(
       module, "mainspring._core.DatagramTransport", datagram_transport_slots, "_FlowControlMixin", "DatagramTransport");
+  py::handle(reinterpret_cast<PyObject*>(state.datagram_transport_type)).attr("max_size") = Loop::kReadBufferSize;
 }
 
 }  // namespace mainspring

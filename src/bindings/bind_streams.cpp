@@ -183,6 +183,7 @@ void bind_streams(py::module_& module, ModuleState& state) {
   transport.attr("_start_tls_compatible") = true;
   transport.attr("_sendfile_compatible") = modes.attr("TRY_NATIVE");
   transport.attr("max_size") = Loop::kReadBufferSize;
+  py::handle(reinterpret_cast<PyObject*>(state.pipe_reader_type)).attr("max_size") = Loop::kReadBufferSize;
   state.acceptor_type = make_type(module, acceptor_spec);
 }
 

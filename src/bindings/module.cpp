@@ -36,6 +36,11 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
   state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
   state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));
+  const auto datagrams = py::module_::import("asyncio.selector_events").attr("_SelectorDatagramTransport");
+  // Older Pythons count none, and the first that do have no name for it.
+  const bool counts_header =
+      py::hasattr(datagrams, "_header_size") || datagrams.attr("sendto").attr("__code__").attr("co_consts").contains(8);
+  state.datagram_header = counts_header ? 8 : 0;
   // Server._attach() has taken the transport since Python 3.13.
   const py::object attach = base_events.attr("Server").attr("_attach");
   state.attach_takes_transport = attach.attr("__code__").attr("co_argcount").cast<int>() == 2;

@@ -26,8 +26,11 @@ socklen_t numeric_address(PyObject* address, int family, sockaddr_storage* stora
   PyObject* host = PyTuple_GET_ITEM(address, 0);
   PyObject* port = PyTuple_GET_ITEM(address, 1);
   if (!PyUnicode_CheckExact(host) || !PyLong_CheckExact(port)) return 0;
-  const char* text = PyUnicode_AsUTF8(host);
-  const long number = text ? PyLong_AsLong(port) : -1;
+  Py_ssize_t length;
+  const char* text = PyUnicode_AsUTF8AndSize(host, &length);
+  // A text with a null in it is an error that Python reports.
+  const bool whole = text && std::strlen(text) == static_cast<size_t>(length);
+  const long number = whole ? PyLong_AsLong(port) : -1;
   if (number < 0 || number > 65535) {
     PyErr_Clear();
     return 0;
@@ -79,7 +82,7 @@ int DatagramTransport::begin(IoObject* io) {
 bool DatagramTransport::update_interest() {
   if (!started_) return true;
   const bool writes = waiting_ && !waiting_->empty() && !lost();
-  return watch((closing_ ? 0 : uv::Poller::kReadable) | (writes ? uv::Poller::kWritable : 0), serve);
+  return watch((closing_ || paused_ ? 0 : uv::Poller::kReadable) | (writes ? uv::Poller::kWritable : 0), serve);
 }
 
 int DatagramTransport::serve(void* owner, int events) {
@@ -97,7 +100,7 @@ int DatagramTransport::serve(void* owner, int events) {
 // --- receiving -------------------------------------------------------------------------------------------------------
 
 int DatagramTransport::read() {
-  if (lost() || closing_ || !open_) return 0;
+  if (lost() || closing_ || paused_ || !open_) return 0;
   return family_ == AF_INET || family_ == AF_INET6 ? read_batch() : read_one();
 }
 
@@ -127,14 +130,66 @@ int DatagramTransport::read_batch() {
     if (lost() || closing_ || !open_) return 0;
     const Ref address = python_address(senders[i], messages[i].msg_hdr.msg_namelen);
     if (!address) return fatal_error("Fatal read error on datagram transport");
-    const Ref protocol = Ref::borrow(protocol_);
-    PyObject* arguments[] = {nullptr, protocol.get(), data[i].get(), address.get()};
-    const Ref result = Ref::steal(PyObject_VectorcallMethod(names().datagram_received, arguments + 1,
-                                                            3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
-    if (!result && loop_->report("Exception in callback datagram_received()", object(), protocol.get()) < 0) return -1;
-    if (!result && !loop_->enter_context(context_)) return fatal_error("Fatal read error on datagram transport");
+    if (paused_) {
+      if (!hold(data[i].get(), address.get())) return fatal_error("Fatal read error on datagram transport");
+    } else if (deliver(data[i].get(), address.get()) < 0) {
+      return -1;
+    }
   }
   return 0;
+}
+
+int DatagramTransport::deliver(PyObject* data, PyObject* address) {
+  const Ref protocol = Ref::borrow(protocol_);
+  PyObject* arguments[] = {nullptr, protocol.get(), data, address};
+  const Ref result = Ref::steal(
+      PyObject_VectorcallMethod(names().datagram_received, arguments + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+  if (result) return 0;
+  if (loop_->report("Exception in callback datagram_received()", object(), protocol.get()) < 0) return -1;
+  return loop_->enter_context(context_) ? 0 : fatal_error("Fatal read error on datagram transport");
+}
+
+bool DatagramTransport::hold(PyObject* data, PyObject* address) {
+  if (!held_ && !(held_ = PyList_New(0))) return false;
+  const Ref pair = Ref::steal(PyTuple_Pack(2, data, address));
+  return pair && PyList_Append(held_, pair.get()) == 0;
+}
+
+// Delivers what was held while reading was paused, then watches the descriptor again.
+PyObject* DatagramTransport::deliver_held(PyObject* self, PyObject*) {
+  DatagramTransport* transport = from(self);
+  while (transport->held_ && PyList_GET_SIZE(transport->held_) > 0) {
+    if (transport->paused_ || transport->closing_ || transport->lost()) return none();
+    const Ref first = Ref::borrow(PyList_GET_ITEM(transport->held_, 0));
+    if (PyList_SetSlice(transport->held_, 0, 1, nullptr) < 0) return nullptr;
+    if (transport->deliver(PyTuple_GET_ITEM(first.get(), 0), PyTuple_GET_ITEM(first.get(), 1)) < 0) return nullptr;
+  }
+  return transport->closing_ || transport->update_interest() ? none() : nullptr;
+}
+
+PyObject* DatagramTransport::pause_reading(PyObject* self, PyObject*) {
+  DatagramTransport* transport = from(self);
+  if (transport->closing_ || transport->paused_) return none();
+  transport->paused_ = true;
+  transport->update_interest();
+  return transport->log_debug("%r pauses reading") < 0 ? nullptr : none();
+}
+
+PyObject* DatagramTransport::resume_reading(PyObject* self, PyObject*) {
+  DatagramTransport* transport = from(self);
+  if (transport->closing_ || !transport->paused_) return none();
+  transport->paused_ = false;
+  transport->loop_->expect_events();
+  if (transport->held_ && PyList_GET_SIZE(transport->held_) > 0) {
+    const Ref callback = Ref::steal(PyObject_GetAttrString(self, "_deliver_held"));
+    const Ref handle = callback ? Ref::steal(reinterpret_cast<PyObject*>(
+                                      transport->loop_->call_soon(callback.get(), nullptr, 0, transport->context_)))
+                                : Ref();
+    if (!handle) return nullptr;
+  } else if (!transport->update_interest()) {
+    return nullptr;
+  }
+  return transport->log_debug("%r resumes reading") < 0 ? nullptr : none();
 }
 
 // Addresses of other families are left to Python's own socket.
@@ -148,7 +203,7 @@ int DatagramTransport::read_one() {
       return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal read error on datagram transport");
-    return send_failed();
+    return send_failed(false);
   }
   const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
                                                            PyTuple_GET_ITEM(received.get(), 0),
@@ -174,7 +229,7 @@ Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t
 int DatagramTransport::received_error() {
   if (would_block(errno)) return 0;
   PyErr_SetFromErrno(PyExc_OSError);
-  return send_failed();
+  return send_failed(false);
 }
 
 // --- sending ---------------------------------------------------------------------------------------------------------
@@ -219,7 +274,7 @@ PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t c
       case Sent::kDone:
         return none();
       case Sent::kFailed:
-        return transport->send_failed() < 0 ? nullptr : none();
+        return transport->send_failed(true) < 0 ? nullptr : none();
       case Sent::kBlocked:
         break;
     }
@@ -231,7 +286,7 @@ PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t c
   if (!copy) return nullptr;
   if (!transport->waiting_) transport->waiting_ = new std::deque<Waiting>();
   transport->waiting_->push_back({std::move(copy), Ref::borrow(address)});
-  transport->waiting_size_ += buffer.size() + kHeader;
+  transport->waiting_size_ += buffer.size() + transport->loop_->state().datagram_header;
   if (!transport->update_interest()) return nullptr;
   return transport->flow_.maybe_pause(transport, transport->waiting_size_) < 0 ? nullptr : none();
 }
@@ -261,14 +316,16 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
 }
 
 // The exception that is set concerns one datagram when it is an OSError; anything else ends the transport.
-int DatagramTransport::send_failed() {
+int DatagramTransport::send_failed(bool in_sendto) {
   if (leaves_the_loop()) return -1;
   if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal write error on datagram transport");
   const Ref exception = take_exception();
   const Ref protocol = Ref::borrow(protocol_);
   if (!protocol) return 0;
   const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().error_received, exception.get()));
-  return result ? 0 : loop_->report("Exception in callback error_received()", object(), protocol.get());
+  // The caller of sendto() gets what error_received() raises.
+  if (result || in_sendto) return result ? 0 : -1;
+  return loop_->report("Exception in callback error_received()", object(), protocol.get());
 }
 
 int DatagramTransport::write_ready() {
@@ -281,9 +338,9 @@ int DatagramTransport::write_ready() {
       waiting_->push_front(std::move(first));
       break;
     }
-    waiting_size_ -= size + kHeader;
+    waiting_size_ -= size + loop_->state().datagram_header;
     // As on the default loop, the rest waits for the next turn after an error.
-    if (sent == Sent::kFailed) return send_failed();
+    if (sent == Sent::kFailed) return send_failed(false);
   }
   if (flow_.maybe_resume(this, waiting_size_) < 0) return -1;
   if (waiting_ && waiting_->empty() && !lost()) {
@@ -338,7 +395,9 @@ PyObject* DatagramTransport::set_write_buffer_limits(PyObject* self, Arguments a
 PyObject* DatagramTransport::repr(PyObject* self) {
   DatagramTransport* transport = from(self);
   const char* state = !transport->open_ ? " closed" : (transport->closing_ ? " closing" : "");
-  if (!transport->open_) return PyUnicode_FromFormat("<DatagramTransport%s fd=%d>", state, transport->fd_);
+  if (!transport->open_ || transport->loop_->closed) {
+    return PyUnicode_FromFormat("<DatagramTransport%s fd=%d>", state, transport->fd_);
+  }
   const int interest = transport->watched();
   return PyUnicode_FromFormat("<DatagramTransport%s fd=%d read=%s write=<%s, bufsize=%zu>>", state, transport->fd_,
                               interest & uv::Poller::kReadable ? "polling" : "idle",
@@ -356,6 +415,7 @@ int DatagramTransport::clear(PyObject* self) {
   transport->clear_common();
   Py_CLEAR(transport->socket_);
   Py_CLEAR(transport->address_);
+  Py_CLEAR(transport->held_);
   Py_CLEAR(transport->last_address_);
   return 0;
 }
@@ -364,6 +424,7 @@ int DatagramTransport::traverse(PyObject* self, visitproc visit, void* arg) {
   DatagramTransport* transport = from(self);
   Py_VISIT(transport->socket_);
   Py_VISIT(transport->address_);
+  Py_VISIT(transport->held_);
   Py_VISIT(transport->last_address_);
   if (transport->waiting_) {
     for (const Waiting& waiting : *transport->waiting_) Py_VISIT(waiting.address.get());

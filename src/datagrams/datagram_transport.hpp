@@ -24,6 +24,9 @@ class DatagramTransport : public Transport {
 
   static PyObject* sendto(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords);
   static PyObject* close(PyObject* self, PyObject*);
+  static PyObject* deliver_held(PyObject* self, PyObject*);
+  static PyObject* pause_reading(PyObject* self, PyObject*);
+  static PyObject* resume_reading(PyObject* self, PyObject*);
   static PyObject* abort(PyObject* self, PyObject*);
   static PyObject* get_write_buffer_size(PyObject* self, PyObject*);
   static PyObject* get_write_buffer_limits(PyObject* self, PyObject*);
@@ -43,9 +46,6 @@ class DatagramTransport : public Transport {
   enum class Sent { kDone, kBlocked, kFailed };
 
   static const IoKind kKind;
-  // What a waiting datagram counts beside its bytes, as on the default loop.
-  static constexpr size_t kHeader = 8;
-
   static int serve(void* owner, int events);
   static int begin(IoObject* io);
   static void close_descriptor(IoObject* io);
@@ -53,9 +53,12 @@ class DatagramTransport : public Transport {
   int read();
   int read_batch();
   int read_one();
+  int deliver(PyObject* data, PyObject* address);
+  bool hold(PyObject* data, PyObject* address);
   int received_error();
   Sent send_one(const char* data, size_t size, PyObject* data_object, PyObject* address);
-  int send_failed();
+  // Takes the exception that is set. `in_sendto`: an exception of error_received() goes to the caller.
+  int send_failed(bool in_sendto);
   int write_ready();
   int fatal_error(const char* message);
   int close_with(PyObject* exception);
@@ -64,6 +67,7 @@ class DatagramTransport : public Transport {
 
   PyObject* socket_;
   PyObject* address_;
+  PyObject* held_;  // a list of what was received together with a datagram whose receiver paused reading
   int family_;
   bool connected_;
   size_t waiting_size_;

@@ -33,6 +33,7 @@ struct ModuleState {
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;
+  size_t datagram_header = 0;  // what a waiting datagram counts beside its bytes
 
   bool main_interpreter = false;
 };

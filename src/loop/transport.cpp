@@ -128,9 +128,8 @@ int Transport::count_late_write(const char* warning) {
   return 0;
 }
 
-int Transport::log_debug(const char* format) {
-  if (!loop_->debug) return 0;
-  const Ref logged = Ref::steal(PyObject_CallMethod(loop_object_, "_log_debug", "sO", format, object()));
+int Transport::log(const char* method, const char* format) {
+  const Ref logged = Ref::steal(PyObject_CallMethod(loop_object_, method, "sO", format, object()));
   return logged ? 0 : -1;
 }
 

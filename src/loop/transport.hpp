@@ -72,8 +72,9 @@ struct Transport {
   // is lost. -1 with an exception set.
   int count_late_write(const char* warning);
 
-  // Debug mode: logs `format` with this transport as its argument. -1 with an exception set.
-  int log_debug(const char* format);
+  // Debug mode: logs `format` with this transport as its argument, at level DEBUG or INFO. -1 with an exception set.
+  int log_debug(const char* format) { return loop_->debug ? log("_log_debug", format) : 0; }
+  int log_info(const char* format) { return loop_->debug ? log("_log_info", format) : 0; }
 
   // --- Python methods that all kinds share -------------------------------------------------------------------------
   static PyObject* is_closing(PyObject* self, PyObject*);
@@ -84,6 +85,8 @@ struct Transport {
   static PyObject* call_connection_lost(PyObject* self, PyObject* exception);
   static PyObject* get_loop(PyObject* self, void*);
   static void finalize(PyObject* self);
+
+  int log(const char* method, const char* format);
 
   // For the kinds' own tp_traverse, tp_clear and tp_dealloc.
   int visit_common(visitproc visit, void* arg);

@@ -24,7 +24,9 @@ PyObject* PipeReader::make(Loop* loop, PyObject* pipe, int fd, PyObject* protoco
 
 int PipeReader::begin(IoObject* io) {
   PipeReader* self = from(io);
-  return self->update_interest() ? 0 : self->fatal_error("Fatal error: the pipe cannot be watched");
+  if (self->update_interest()) return 0;
+  // Some files cannot be polled, such as /dev/null. As on the default loop the transport stays open, without data.
+  return self->loop_->report("Exception in callback add_reader()", self->object(), self->protocol_);
 }
 
 int PipeReader::serve(void* owner, int) {
@@ -56,7 +58,7 @@ int PipeReader::read() {
 }
 
 int PipeReader::ended() {
-  if (log_debug("%r was closed by peer") < 0) return -1;
+  if (log_info("%r was closed by peer") < 0) return -1;
   closing_ = true;
   close_poller();
   const Ref eof_received = Ref::steal(PyObject_GetAttr(protocol_, names().eof_received));

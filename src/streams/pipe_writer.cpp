@@ -58,7 +58,7 @@ int PipeWriter::serve(void* owner, int events) {
 
 int PipeWriter::reader_gone() {
   if (lost() || !open_) return 0;
-  if (log_debug("%r was closed by peer") < 0) return -1;
+  if (log_info("%r was closed by peer") < 0) return -1;
   if (queue_.empty()) return close_with(Py_None);
   const Ref broken = Ref::steal(PyObject_CallNoArgs(PyExc_BrokenPipeError));
   return broken ? close_with(broken.get()) : -1;
@@ -73,10 +73,7 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
   Buffer buffer;
   if (!buffer.get(data, PyBUF_SIMPLE)) return nullptr;
   if (buffer.size() == 0) return none();
-  if (writer->lost() || writer->closing_) {
-    return writer->count_late_write("pipe closed by peer or os.write(pipe, data) raised exception.") < 0 ? nullptr
-                                                                                                         : none();
-  }
+  if (writer->lost() || writer->closing_) return writer->count_late_write() < 0 ? nullptr : none();
   // What is not bytes may change after write() has returned.
   Ref keeper = PyBytes_CheckExact(data)
                    ? Ref::borrow(data)
@@ -95,6 +92,14 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
   return status < 0 ? nullptr : none();
 }
 
+// The default loop's pipes count otherwise than its sockets: closing is no reason to warn one write earlier.
+int PipeWriter::count_late_write() {
+  if (late_writes_++ < kSilentLateWrites) return 0;
+  const Ref logged = Ref::steal(PyObject_CallMethod(loop_object_, "_log_warning", "s",
+                                                    "pipe closed by peer or os.write(pipe, data) raised exception."));
+  return logged ? 0 : -1;
+}
+
 int PipeWriter::flush(IoObject* io) {
   PipeWriter* self = from(io);
   if (self->queue_.empty() || !self->open_ || self->lost() || self->waits_for_reader()) return 0;
@@ -110,6 +115,7 @@ int PipeWriter::send_queued() {
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) break;
       PyErr_SetFromErrno(PyExc_OSError);
       queue_.clear();
+      ++late_writes_;
       return fatal_error("Fatal write error on pipe transport");
     }
     queue_.consume(static_cast<size_t>(sent));
@@ -169,9 +175,10 @@ PyObject* PipeWriter::set_write_buffer_limits(PyObject* self, Arguments args, Py
 PyObject* PipeWriter::repr(PyObject* self) {
   PipeWriter* writer = from(self);
   if (!writer->open_) return PyUnicode_FromFormat("<PipeWriter closed fd=%d closed>", writer->fd_);
-  return PyUnicode_FromFormat("<PipeWriter%s fd=%d %s bufsize=%zu>", writer->closing_ ? " closing" : "", writer->fd_,
-                              writer->loop_->closed ? "open" : (writer->waits_for_reader() ? "polling" : "idle"),
-                              writer->queue_.size());
+  const char* state = writer->closing_ ? " closing" : "";
+  if (writer->loop_->closed) return PyUnicode_FromFormat("<PipeWriter%s fd=%d open>", state, writer->fd_);
+  return PyUnicode_FromFormat("<PipeWriter%s fd=%d %s bufsize=%zu>", state, writer->fd_,
+                              writer->waits_for_reader() ? "polling" : "idle", writer->queue_.size());
 }
 
 void PipeWriter::close_descriptor(IoObject* io) {

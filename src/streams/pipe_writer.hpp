@@ -37,12 +37,14 @@ class PipeWriter : public Transport {
   static const IoKind kKind;
   static constexpr size_t kGatherLimit = 64 * 1024;
   static constexpr int kMostVectors = 64;
+  static constexpr int kSilentLateWrites = 5;
 
   static int serve(void* owner, int events);
   static int flush(IoObject* io);
   static int begin(IoObject* io);
   static void close_descriptor(IoObject* io);
 
+  int count_late_write();
   int reader_gone();
   int send_queued();
   int fatal_error(const char* message);
@@ -52,6 +54,7 @@ class PipeWriter : public Transport {
 
   PyObject* pipe_;
   bool watches_reader_;
+  int late_writes_;
   FlowControl flow_;
   WriteQueue<Ref> queue_;
 };
