@@ -41,11 +41,13 @@ def first_difference(default, ours):
 
 def run_alike(interpret, program, factories=LOOPS):
     """Assert that `interpret(factory, program)` gives equal traces for both loops."""
-    seen = 0
+    seen, difference = 0, None
     for _ in range(ATTEMPTS):
         default, ours = (interpret(factories[name], program) for name in ("default", "mainspring"))
         if default.broken:
             hypothesis.event("the default loop failed inside itself")
+            if os.environ.get("BROKEN"):
+                print("broken", [e for e in default.all() if "NoneType" in repr(e)], program, file=sys.stderr)
             return
         if default.disturbed or ours.disturbed:
             hypothesis.event("the machine was too slow")

@@ -4,6 +4,7 @@ import asyncio
 
 from hypothesis import strategies as st
 
+from helpers.differential.connections import LARGE, Connection
 from helpers.differential.reported import REPORTED
 from helpers.differential.scheduling import CAUGHT, ERRORS, Scheduling
 
@@ -139,3 +140,77 @@ def scheduling_programs():
         ending=st.sampled_from(["close", "cancel"]),
         after=levels[1][0],
     )
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+small = st.sampled_from([0, 1, 10, 1000])
+size = small | small | small | st.just(LARGE)
+kind = st.sampled_from(["bytes", "bytes", "bytearray", "view", "slice", "subclass"])
+any_kind = kind | kind | st.sampled_from(["gaps", "text", "number", "nothing"])
+# Nothing in between: how much the system takes is not known exactly.
+mark = st.none() | st.sampled_from([0, 10, 20_000, 10_000_000, -1])
+
+WRITES = (
+    node("write", any_kind, size),
+    node("write", kind, size),
+    # The default loop loses count when items are larger than a byte, unless the system takes all of them at once.
+    node("write", st.just("array"), small),
+    # An empty last piece makes the default loop spin and never close.
+    node("writelines", st.lists(st.tuples(any_kind, size.map(lambda it: it or 1)), max_size=3).map(tuple)),
+    node("write_eof"),
+)
+
+CALLS = (
+    *WRITES,
+    *WRITES,
+    node("close"),
+    node("abort"),
+    node("pause"),
+    node("resume"),
+    node("resume"),
+    node("limits", mark, mark),
+)
+
+BETWEEN_STEPS = (
+    node("look"),
+    node("switch_protocol", st.sampled_from(["plain", "buffered"])),
+    node("close_server"),
+)
+
+PEER_CALLS = (
+    node("send", st.sampled_from([1, 100, 5000])),
+    node("send", st.sampled_from([1, 100, 5000])),
+    node("read"),
+    node("read"),
+    node("shutdown"),
+    node("close"),
+    node("reset"),
+)
+
+EVENTS = ["connection_made", "data_received", "eof_received", "connection_lost", "pause_writing", "resume_writing"]
+
+
+def connection_programs():
+    """Programs over one connection."""
+    ours = st.tuples(st.just("ours"), st.lists(st.one_of(*CALLS, *BETWEEN_STEPS), min_size=1, max_size=3).map(tuple))
+    peer = st.tuples(st.just("theirs"), st.lists(st.one_of(*PEER_CALLS), min_size=1, max_size=2).map(tuple))
+    other = st.tuples(st.just("theirs"), st.lists(st.one_of(*CALLS), min_size=1, max_size=2).map(tuple))
+    answer = st.one_of(*CALLS, node("raise", st.sampled_from(["odd", "system", "cancelled", "exit"])))
+    reaction = st.tuples(st.sampled_from(EVENTS), st.lists(answer, min_size=1, max_size=2).map(tuple))
+
+    def programs(way):
+        return st.builds(
+            Connection,
+            steps=st.lists(ours | (other if way == "both" else peer), max_size=5).map(tuple),
+            kind=st.sampled_from(["tcp", "unix"] if way in ("accepted", "connected") else ["pair", "tcp", "unix"]),
+            way=st.just(way),
+            protocol=st.sampled_from(["plain", "plain", "plain", "buffered", "empty buffer", "read-only buffer"]),
+            reactions=st.lists(reaction, max_size=2).map(tuple),
+            keep_open=st.booleans(),
+            debug=st.sampled_from([False, False, True]),
+            ending=st.sampled_from(["close", "abort", "loop"]),
+            after=st.lists(st.one_of(*CALLS), max_size=2).map(tuple),
+        )
+
+    return st.one_of([programs(way) for way in ("adopted", "accepted", "connected", "both")])
