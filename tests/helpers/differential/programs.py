@@ -5,6 +5,8 @@ import asyncio
 from hypothesis import strategies as st
 
 from helpers.differential.connections import LARGE, Connection
+from helpers.differential.datagrams import Datagrams
+from helpers.differential.descriptors import Watching
 from helpers.differential.reported import REPORTED
 from helpers.differential.scheduling import CAUGHT, ERRORS, Scheduling
 
@@ -214,3 +216,72 @@ def connection_programs():
         )
 
     return st.one_of([programs(way) for way in ("adopted", "accepted", "connected", "both")])
+
+
+# --- descriptors ------------------------------------------------------------------------------------------------------
+
+amount = st.sampled_from([1, 3, 100])
+
+WATCHING_LEAVES = (
+    node("remove_reader"),
+    node("remove_writer"),
+    node("send", st.sampled_from([1, 5])),
+    node("send", st.sampled_from([1, 5])),
+    node("shutdown"),
+    node("close_far"),
+    node("close_near"),
+    node("raise"),
+    node("receive", amount),
+    node("cancel"),
+)
+
+
+def watching_programs():
+    """Programs that watch descriptors."""
+    body = _body(*WATCHING_LEAVES, most=2)
+    for _ in range(2):
+        adding = (
+            node("add_reader", amount, body),
+            node("add_reader_by_number", amount, body),
+            node("add_writer", st.integers(1, 3), body),
+        )
+        body = _body(*WATCHING_LEAVES, *adding, *adding, most=3)
+    steps = st.lists(st.tuples(st.integers(0, 1), body), max_size=5).map(tuple)
+    return st.builds(Watching, steps=steps, pairs=st.integers(1, 2), debug=st.booleans(), after=steps)
+
+
+# --- datagrams --------------------------------------------------------------------------------------------------------
+
+sent_kind = st.sampled_from(["bytes", "bytes", "bytes", "bytearray", "view", "text", "list"])
+DATAGRAM_CALLS = (
+    node("send", sent_kind, st.sampled_from([0, 1, 10, 1000, 60_000, 70_000]), st.sampled_from(["peer", "none"])),
+    node("send", sent_kind, st.sampled_from([1, 1000]), st.sampled_from(["peer", "nowhere", "wrong", "none"])),
+    node("close"),
+    node("abort"),
+    node("limits", mark, mark),
+)
+DATAGRAM_STEP_CALLS = (
+    *DATAGRAM_CALLS,
+    *DATAGRAM_CALLS,
+    node("look"),
+    node("from_peer", st.sampled_from([0, 1, 1000])),
+    node("from_peer", st.sampled_from([0, 1, 1000])),
+    node("read_peer"),
+    node("close_peer"),
+)
+DATAGRAM_EVENTS = ["connection_made", "datagram_received", "error_received", "connection_lost"]
+
+
+def datagram_programs():
+    """Programs over a datagram endpoint."""
+    answer = st.lists(st.one_of(*DATAGRAM_CALLS, node("raise")), min_size=1, max_size=2).map(tuple)
+    return st.builds(
+        Datagrams,
+        steps=st.lists(_body(*DATAGRAM_STEP_CALLS, most=3), max_size=5).map(tuple),
+        kind=st.sampled_from(["udp", "unix"]),
+        connected=st.booleans(),
+        reactions=st.lists(st.tuples(st.sampled_from(DATAGRAM_EVENTS), answer), max_size=2).map(tuple),
+        debug=st.sampled_from([False, False, True]),
+        ending=st.sampled_from(["close", "abort", "loop"]),
+        after=_body(*DATAGRAM_CALLS, most=2),
+    )

@@ -180,8 +180,7 @@ class Interpreter:
             self.running.discard(number)
 
     def fired(self, number, tick, body):
-        if self.ticks.now() != tick:
-            self.trace.disturbed = True
+        self.ticks.expect(tick)
         self.called(number, body)
 
     def called_when_done(self, number, body, future):
@@ -370,7 +369,9 @@ class Interpreter:
         tick = self.ticks.take(distance)
         if tick is None:
             return None
-        return await asyncio.sleep(self.ticks.delay(tick), "slept")
+        result = await asyncio.sleep(self.ticks.delay(tick), "slept")
+        self.ticks.expect(tick)
+        return result
 
     def later_made(self, which, owner):
         found = [
@@ -536,9 +537,10 @@ class Interpreter:
         tick = self.ticks.take(distance)
         if tick is None:
             return self.loop.call_soon(self.stop_after, LAST_TURN)
-        return self.loop.call_at(self.ticks.deadline(tick), self.stopped)
+        return self.loop.call_at(self.ticks.deadline(tick), self.stopped, tick)
 
-    def stopped(self):
+    def stopped(self, tick):
+        self.ticks.expect(tick)
         self.note("stopped")
         self.loop.stop()
 

@@ -48,3 +48,8 @@ class Ticks:
             self.trace.disturbed = True
         self.present = tick
         return tick
+
+    def expect(self, tick):
+        """What was set for this tick happens now."""
+        if self.now() != tick and not self.over:
+            self.trace.disturbed = True
