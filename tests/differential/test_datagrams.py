@@ -6,7 +6,7 @@ from helpers.differential.programs import datagram_programs
 from hypothesis import given
 
 
-@campaign_settings(150)
+@campaign_settings(100)
 @given(datagram_programs())
 def test_datagram_endpoints_show_the_same(program):
     run_alike(run_datagrams, program)

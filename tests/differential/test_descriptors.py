@@ -6,7 +6,7 @@ from helpers.differential.programs import watching_programs
 from hypothesis import given
 
 
-@campaign_settings(150)
+@campaign_settings(100)
 @given(watching_programs())
 def test_watched_descriptors_show_the_same(program):
     run_alike(run_watching, program)

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import re
 import socket
 import tempfile
 from typing import NamedTuple
@@ -13,6 +14,11 @@ from helpers.differential.trace import Trace, described, descriptors_counted, to
 from helpers.waiting import turns
 
 REACTIONS = 3
+
+# From a handle, or from the transport in its own words.
+CALLS_THE_PROTOCOL = re.compile(
+    r"Exception in callback .*(None|connection_made|datagram_received|error_received|_read_ready|_sendto_ready)\("
+)
 
 
 class Datagrams(NamedTuple):
@@ -108,8 +114,8 @@ class Interpreter:
 
     def on_error(self, loop, context):
         self.progress += 1
-        if "connection_made(" in context["message"] and "connection_made" in REPORTED:
-            self.note("handler", "connection_made", described(context["exception"]))
+        if CALLS_THE_PROTOCOL.search(context["message"]) and "connection_made" in REPORTED:
+            self.note("handler", described(context["exception"]))
             return
         if self.loop.is_closed() and "datagram repr" in REPORTED:
             context.pop("transport", None)
