@@ -379,6 +379,7 @@ PyGetSetDef loop_attributes[] = {
     {"_debug", get_flag<&Loop::debug>, set_flag<&Loop::debug>, nullptr, nullptr},
     {"_closed", get_flag<&Loop::closed>, set_flag<&Loop::closed>, nullptr, nullptr},
     {"_stopping", get_flag<&Loop::stopping>, set_flag<&Loop::stopping>, nullptr, nullptr},
+    {"_native_streams", get_flag<&Loop::native_streams>, set_flag<&Loop::native_streams>, nullptr, nullptr},
     {"_thread_id", get_object<&Loop::thread_id>, set_object<&Loop::thread_id>, nullptr, nullptr},
     {"_task_factory", get_object<&Loop::task_factory>, set_object<&Loop::task_factory>, nullptr, nullptr},
     {"_current_handle", get_object<&Loop::current_handle>, set_object<&Loop::current_handle>, nullptr, nullptr},

@@ -150,6 +150,7 @@ class Loop {
   bool debug = false;
   bool closed = false;
   bool stopping = false;
+  bool native_streams = true;
   PyObject* thread_id = nullptr;
   PyObject* task_factory = nullptr;
   PyObject* current_handle = nullptr;

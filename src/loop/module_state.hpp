@@ -9,6 +9,8 @@
 
 namespace mainspring {
 
+struct StreamClasses;
+
 struct ModuleState {
   Names names;
   PyObject* module = nullptr;  // borrowed: the module owns the state
@@ -31,6 +33,7 @@ struct ModuleState {
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;
 
+  StreamClasses* stream_classes = nullptr;  // owned; what the streams room keeps
   bool main_interpreter = false;
 };
 
