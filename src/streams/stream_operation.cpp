@@ -447,13 +447,12 @@ int StreamOperation::clear(PyObject* self) {
 
 void StreamOperation::dealloc(PyObject* self) {
   StreamOperation* operation = from(self);
-  const bool finished = operation->phase == kDone;
-  if (!finished && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+  if (operation->phase != kDone && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(self);
   clear(self);
   StreamClasses* classes = operation->classes;
   // The collector remembers of an object that its finalizer has run, so such a one is not used again.
-  if (finished && classes->free_count < StreamClasses::kMostFree) {
+  if (classes->free_count < StreamClasses::kMostFree && !PyObject_GC_IsFinalized(self)) {
     classes->free_operations[classes->free_count++] = operation;
     return;
   }
