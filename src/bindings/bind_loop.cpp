@@ -6,6 +6,7 @@
 #include "bindings/guard.hpp"
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
+#include "streams/native_writer.hpp"
 
 namespace py = pybind11;
 
@@ -101,6 +102,8 @@ PyObject* create_future(PyObject* self, PyObject*) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   ModuleState& state = loop->state();
+  if (loop->expects_stream_writer()) [[unlikely]]
+    notice_writer(state.stream_classes);
   PyObject* type = PyDict_GetItemWithError(state.asyncio_futures, loop->names().Future);
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.futures has no Future");
   PyObject* arguments[] = {nullptr, self};

@@ -143,7 +143,7 @@ void bind_stream_api(py::module_&, ModuleState& state) {
                                            "__getattribute__",
                                            "__setattr__",
                                            nullptr};
-  static constexpr const char* writer[] = {"write", "drain", "__getattribute__", "__setattr__", nullptr};
+  static constexpr const char* writer[] = {"__init__", "write", "drain", "__getattribute__", "__setattr__", nullptr};
   static constexpr const char* protocol[] = {"connection_made",  "data_received",    "_stream_reader", "_drain_helper",
                                              "__getattribute__", "__setattr__", nullptr};
   auto* classes = new StreamClasses();
@@ -157,6 +157,11 @@ void bind_stream_api(py::module_&, ModuleState& state) {
   classes->object_class = builtin_object.attr("__dict__")["__class__"].cast<py::object>().release().ptr();
   const py::object warn = py::module_::import("warnings").attr("_warn_unawaited_coroutine");
   classes->warn_unawaited = Py_NewRef(warn.ptr());
+
+  const py::object writer_init = streams.attr("StreamWriter").attr("__init__");
+  if (PyFunction_Check(writer_init.ptr())) {
+    classes->writer_init_code = Py_NewRef(PyFunction_GetCode(writer_init.ptr()));
+  }
 
   const py::object holder = make_holder(classes);
   const auto size_of = [](PyTypeObject* type) { return static_cast<size_t>(type->tp_basicsize); };

@@ -40,6 +40,23 @@ void adopt_writer(StreamClasses* classes, PyObject* writer) {
   }
 }
 
+void notice_writer(StreamClasses* classes) {
+  PyFrameObject* frame = PyEval_GetFrame();
+  if (!frame) return;
+  const Ref code = Ref::steal(reinterpret_cast<PyObject*>(PyFrame_GetCode(frame)));
+  if (code.get() != classes->writer_init_code) return;
+  const SavedException saved;
+#if PY_VERSION_HEX >= 0x030C0000
+  const Ref writer = Ref::steal(PyFrame_GetVarString(frame, "self"));
+#else
+  const Ref locals = Ref::steal(PyFrame_GetLocals(frame));
+  const Ref writer = locals ? Ref::steal(PyMapping_GetItemString(locals.get(), "self")) : Ref();
+#endif
+  const Ref reader = writer ? Ref::steal(PyObject_GetAttr(writer.get(), classes->names()._reader)) : Ref();
+  if (reader && Py_TYPE(reader.get()) == classes->native_reader) adopt_writer(classes, writer.get());
+  PyErr_Clear();
+}
+
 // --- ConnectedCallback -----------------------------------------------------------------------------------------------
 
 namespace {

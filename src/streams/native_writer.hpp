@@ -15,6 +15,10 @@ struct NativeWriter {
 // Swaps the class of an asyncio.StreamWriter; leaves everything else alone. No exception is left set.
 void adopt_writer(StreamClasses* classes, PyObject* writer);
 
+// To be called when a Future is made while a client's writer is expected (Loop::expects_stream_writer()): makes the
+// writer native whose __init__() it is that asks for the Future. No exception is left set.
+void notice_writer(StreamClasses* classes);
+
 // Stands in for a StreamReaderProtocol's client_connected_cb during connection_made(): called with the reader and the
 // writer, it makes the writer native, puts the program's callback back into its place and calls it.
 struct ConnectedCallback {

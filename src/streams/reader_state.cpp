@@ -149,10 +149,15 @@ bool ReaderState::wake() {
   operation = nullptr;
   if (!woken) return true;
   Names& names = classes->names();
+  if (Ref::steal(PyObject_CallMethodOneArg(woken.get(), names.set_result, Py_None))) [[likely]]
+    return true;
+  // asyncio asks first. A cancelled Future refuses the result, so asking afterwards is the same.
+  Ref error = take_exception();
   const Ref cancelled = Ref::steal(PyObject_CallMethodNoArgs(woken.get(), names.cancelled));
   if (!cancelled) return false;
   if (cancelled.get() == Py_True) return true;
-  return static_cast<bool>(Ref::steal(PyObject_CallMethodOneArg(woken.get(), names.set_result, Py_None)));
+  put_exception(std::move(error));
+  return false;
 }
 
 bool ReaderState::pause_if_full() {

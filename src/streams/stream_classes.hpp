@@ -47,6 +47,8 @@ struct StreamClasses {
   ClassGuard protocol;
   PyObject* object_class = nullptr;  // object.__class__, as a descriptor
   PyObject* warn_unawaited = nullptr;
+  PyObject* writer_init_code = nullptr;
+  PyObject* stop_iteration = nullptr;  // see StreamOperation::finish()
 
   PyTypeObject* native_reader = nullptr;
   PyTypeObject* native_writer = nullptr;

@@ -50,7 +50,10 @@ PyObject* StreamLink::connect(Transport* transport) {
         protocol_ = protocol.get();
         dict_size_ = -1;
         callback = wrap_connected_callback(classes, dict.get());
-        if (!callback && PyErr_Occurred()) return nullptr;
+        if (!callback) {
+          if (PyErr_Occurred()) return nullptr;
+          transport->loop_->expect_stream_writer();
+        }
       }
     }
   }

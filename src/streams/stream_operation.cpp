@@ -322,6 +322,50 @@ PyObject* StreamOperation::finish(PySendResult outcome, PyObject* result) {
   return nullptr;
 }
 
+#if PY_VERSION_HEX >= 0x030C0000
+
+// `await` gets a value from an iterator as a StopIteration. One exception serves again and again, as long as nobody
+// has kept it and nothing was attached to it.
+bool StreamOperation::stop_with(PyObject* value) {
+  PyObject* object = classes->stop_iteration;
+  if (!object) {
+    const Ref nothing = Ref::borrow(Py_None);
+    object = classes->stop_iteration = PyObject_CallOneArg(PyExc_StopIteration, nothing.get());
+    if (!object) return false;
+  }
+  auto* exception = reinterpret_cast<PyStopIterationObject*>(object);
+  if (Py_REFCNT(object) != 1 || !exception->args || Py_REFCNT(exception->args) != 1 || exception->traceback ||
+      exception->context || exception->cause || exception->dict || exception->notes) {
+    Py_CLEAR(classes->stop_iteration);
+    return false;
+  }
+  exchange_stop_value(value);
+  PyErr_SetRaisedException(Py_NewRef(object));
+  return true;
+}
+
+void StreamOperation::exchange_stop_value(PyObject* value) {
+  auto* exception = reinterpret_cast<PyStopIterationObject*>(classes->stop_iteration);
+  const Ref old = Ref::steal(std::exchange(exception->value, Py_NewRef(value)));
+  const Ref argument = Ref::steal(PyTuple_GET_ITEM(exception->args, 0));
+  PyTuple_SET_ITEM(exception->args, 0, Py_NewRef(value));
+}
+
+void StreamOperation::forget_stop_value() {
+  PyObject* object = classes->stop_iteration;
+  if (!object || Py_REFCNT(object) != 1) return;
+  auto* exception = reinterpret_cast<PyStopIterationObject*>(object);
+  if (exception->value != Py_None && exception->args && Py_REFCNT(exception->args) == 1) exchange_stop_value(Py_None);
+}
+
+#else
+
+// Before Python 3.12 an exception is only made when somebody looks at it.
+bool StreamOperation::stop_with(PyObject*) { return false; }
+void StreamOperation::forget_stop_value() {}
+
+#endif
+
 PySendResult StreamOperation::am_send(PyObject* self, PyObject* value, PyObject** result) {
   return from(self)->step(value, result);
 }
@@ -331,6 +375,10 @@ PyObject* StreamOperation::next(PyObject* self) {
   const PySendResult outcome = from(self)->step(nullptr, &result);
   if (outcome == PYGEN_RETURN && result == Py_None) {
     // An iterator that ends without an exception has returned None.
+    Py_DECREF(result);
+    return nullptr;
+  }
+  if (outcome == PYGEN_RETURN && from(self)->stop_with(result)) {
     Py_DECREF(result);
     return nullptr;
   }
@@ -450,6 +498,7 @@ void StreamOperation::dealloc(PyObject* self) {
   if (operation->phase != kDone && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(self);
   clear(self);
+  operation->forget_stop_value();
   StreamClasses* classes = operation->classes;
   // The collector remembers of an object that its finalizer has run, so such a one is not used again.
   if (classes->free_count < StreamClasses::kMostFree && !PyObject_GC_IsFinalized(self)) {

@@ -70,6 +70,9 @@ struct StreamOperation {
   void stop_waiting();
   void end();
   PyObject* finish(PySendResult outcome, PyObject* result);
+  bool stop_with(PyObject* value);
+  void exchange_stop_value(PyObject* value);
+  void forget_stop_value();
   void find_separator(const char** data, size_t* size) const;
 };
 

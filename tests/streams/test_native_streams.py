@@ -58,6 +58,7 @@ async def _connected(scenario, native, keywords):
     assert (type(reader) is not asyncio.StreamReader) == native
     assert (type(writer) is not asyncio.StreamWriter) == native
     assert (type(client_reader) is not asyncio.StreamReader) == native
+    assert (type(peer) is not asyncio.StreamWriter) == native
     try:
         return await asyncio.wait_for(scenario(reader, writer, peer), 30)
     finally:
@@ -645,6 +646,27 @@ def test_stepping_by_hand():
         return [*results, reader._waiter, bytes(reader._buffer)]
 
     same(scenario)
+
+
+def test_the_exception_that_carries_a_result_is_the_callers():
+    async def scenario(reader, writer, peer):
+        peer.write(b"abcdef")
+        await arrived(reader, 6)
+        kept = []
+        for _ in range(2):
+            try:
+                next(reader.read(1).__await__())
+            except StopIteration as done:
+                kept.append(done)
+        results = [await reader.read(1), *((done.value, done.args) for done in kept)]
+        for _ in range(2):
+            try:
+                next(reader.read(1).__await__())
+            except StopIteration as done:
+                results.append((done.value, done.args, str(done)))
+        return results, [done.args for done in kept]
+
+    assert same(scenario)[1] == [(b"a",), (b"b",)]
 
 
 def test_two_tasks_cannot_await_the_same():
