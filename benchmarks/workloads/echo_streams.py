@@ -62,5 +62,7 @@ WORKLOADS = [
     ),
     ServerWorkload("TCP echo, readline, 1 KiB x 10", serving(echo_lines), "lines", 10, KIB, False),
     ServerWorkload("TCP echo, readexactly, 1 KiB x 10", serving(echo_exactly(KIB)), "echo", 10, KIB, False),
-    ServerWorkload("TCP echo, readexactly, 100 KiB x 10", serving(echo_exactly(100 * KIB)), "echo", 10, 100 * KIB, False),
+    ServerWorkload(
+        "TCP echo, readexactly, 100 KiB x 10", serving(echo_exactly(100 * KIB)), "echo", 10, 100 * KIB, False
+    ),
 ]

@@ -96,8 +96,14 @@ PyType_Slot connected_slots[] = {
 
 constexpr unsigned kOwnFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
 
-PyModuleDef holder_def = {PyModuleDef_HEAD_INIT, "mainspring._core", nullptr, sizeof(StreamClasses*),
-                          nullptr,               nullptr,            nullptr, nullptr,
+PyModuleDef holder_def = {PyModuleDef_HEAD_INIT,
+                          "mainspring._core",
+                          nullptr,
+                          sizeof(StreamClasses*),
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr,
                           nullptr};
 
 // A module that nobody imports: its state leads methods from an instance's type to the StreamClasses.
@@ -144,8 +150,8 @@ void bind_stream_api(py::module_&, ModuleState& state) {
                                            "__setattr__",
                                            nullptr};
   static constexpr const char* writer[] = {"__init__", "write", "drain", "__getattribute__", "__setattr__", nullptr};
-  static constexpr const char* protocol[] = {"connection_made",  "data_received",    "_stream_reader", "_drain_helper",
-                                             "__getattribute__", "__setattr__", nullptr};
+  static constexpr const char* protocol[] = {"connection_made",  "data_received", "_stream_reader", "_drain_helper",
+                                             "__getattribute__", "__setattr__",   nullptr};
   auto* classes = new StreamClasses();
   classes->module = &state;
   state.stream_classes = classes;
@@ -166,11 +172,11 @@ void bind_stream_api(py::module_&, ModuleState& state) {
   const py::object holder = make_holder(classes);
   const auto size_of = [](PyTypeObject* type) { return static_cast<size_t>(type->tp_basicsize); };
   PyTypeObject* base = classes->reader.type();
-  classes->native_reader = make_stream_type(holder, "asyncio.streams.StreamReader", size_of(base), Py_TPFLAGS_DEFAULT,
-                                            reader_slots, base);
+  classes->native_reader =
+      make_stream_type(holder, "asyncio.streams.StreamReader", size_of(base), Py_TPFLAGS_DEFAULT, reader_slots, base);
   base = classes->writer.type();
-  classes->native_writer = make_stream_type(holder, "asyncio.streams.StreamWriter", size_of(base), Py_TPFLAGS_DEFAULT,
-                                            writer_slots, base);
+  classes->native_writer =
+      make_stream_type(holder, "asyncio.streams.StreamWriter", size_of(base), Py_TPFLAGS_DEFAULT, writer_slots, base);
   classes->operation =
       make_stream_type(holder, "mainspring._core.coroutine", sizeof(StreamOperation), kOwnFlags, operation_slots);
   classes->reader_state =

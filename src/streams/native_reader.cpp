@@ -70,8 +70,8 @@ PyObject* NativeReader::readuntil(PyObject* self, Arguments args, Py_ssize_t cou
   StreamClasses* classes = StreamClasses::of(self);
   Names& names = classes->names();
   PyObject* separator = only_argument(args, count, keywords, names.separator);
-  const bool usual = separator ? PyBytes_CheckExact(separator) && PyBytes_GET_SIZE(separator) > 0
-                               : no_arguments(count, keywords);
+  const bool usual =
+      separator ? PyBytes_CheckExact(separator) && PyBytes_GET_SIZE(separator) > 0 : no_arguments(count, keywords);
   if (!usual || !classes->reader.intact()) return call_base(self, names.readuntil, args, count, keywords);
   return operate(classes, self, StreamOperation::kReadUntil, 0, separator);
 }

@@ -45,7 +45,7 @@ ReaderState* ReaderState::adopt(StreamClasses* classes, PyObject* reader) {
   Ref dict = Ref::steal(PyObject_GenericGetDict(reader, nullptr));
   if (!made || !dict) return nullptr;
   ReaderState* self = state_of(made.get());
-  PyObject* const keys[] = {names._loop, names._limit,     names._buffer,    names._eof,
+  PyObject* const keys[] = {names._loop,   names._limit,     names._buffer,    names._eof,
                             names._waiter, names._exception, names._transport, names._paused};
   PyObject* values[8];
   for (int i = 0; i < 8; ++i) {
@@ -90,14 +90,10 @@ bool ReaderState::abandon(PyObject* reader) {
     PyObject* key;
     PyObject* value;
   } fields[] = {
-      {names._loop, self->loop},
-      {names._limit, self->limit},
-      {names._buffer, buffer.get()},
-      {names._eof, self->eof ? Py_True : Py_False},
-      {names._waiter, self->waiter},
-      {names._exception, self->exception},
-      {names._transport, self->transport},
-      {names._paused, self->paused ? Py_True : Py_False},
+      {names._loop, self->loop},           {names._limit, self->limit},
+      {names._buffer, buffer.get()},       {names._eof, self->eof ? Py_True : Py_False},
+      {names._waiter, self->waiter},       {names._exception, self->exception},
+      {names._transport, self->transport}, {names._paused, self->paused ? Py_True : Py_False},
   };
   for (const auto& field : fields) {
     if (PyDict_SetItem(dict.get(), field.key, field.value ? field.value : Py_None) < 0) return false;

@@ -15,7 +15,7 @@ struct ReaderState {
   PyObject_HEAD StreamClasses* classes;
   PyObject* loop;
   PyObject* limit;
-  PyObject* waiter;     // nullptr for None, as are the next two
+  PyObject* waiter;  // nullptr for None, as are the next two
   PyObject* exception;
   PyObject* transport;
   Py_ssize_t dict_size;        // of the reader's dict, when it was seen to hold no feed_data()

@@ -8,8 +8,8 @@
 
 namespace mainspring {
 
-const IoKind SocketTransport::kKind = {run_start, flush, Transport::loop_closes, begin, close_descriptor,
-                                find_info, connect};
+const IoKind SocketTransport::kKind = {run_start, flush,  Transport::loop_closes, begin, close_descriptor,
+                                       find_info, connect};
 
 PyObject* SocketTransport::make(const Origin& origin) {
   Loop* loop = origin.loop;

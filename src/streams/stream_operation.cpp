@@ -25,8 +25,7 @@ size_t find(const char* data, size_t size, size_t offset, const char* separator,
 // While a step runs, the operation is alive and cannot be entered again.
 class Running {
  public:
-  explicit Running(StreamOperation* operation)
-      : operation_(operation), alive_(Ref::borrow(operation->object())) {
+  explicit Running(StreamOperation* operation) : operation_(operation), alive_(Ref::borrow(operation->object())) {
     operation_->running = true;
   }
   ~Running() { operation_->running = false; }
@@ -246,7 +245,8 @@ bool StreamOperation::drained() {
     const Ref state = Ref::steal(reinterpret_cast<PyObject*>(ReaderState::of(reader)));
     if (!state || reinterpret_cast<ReaderState*>(state.get())->exception) return false;
   }
-  if (Py_TYPE(transport) != classes->module->socket_transport_type || Transport::from(transport)->closing_) return false;
+  if (Py_TYPE(transport) != classes->module->socket_transport_type || Transport::from(transport)->closing_)
+    return false;
   if (Py_TYPE(protocol) != classes->protocol.type() || !classes->protocol.intact()) return false;
   const Ref fields = Ref::steal(PyObject_GenericGetDict(protocol, nullptr));
   return fields && PyDict_GetItemWithError(fields.get(), names._connection_lost) == Py_False &&
