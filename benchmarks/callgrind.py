@@ -40,6 +40,9 @@ OPERATIONS = (
     Counted("chain", "call_soon → run, chained", 10_000, 60_000),
     Counted("timer", "timer set → cancelled", 10_000, 60_000),
     Counted("echo", "TCP echo round trip, protocol, 1 KiB", 2_000, 12_000),
+    Counted("read", "TCP echo round trip, streams, read and drain, 1 KiB", 2_000, 8_000),
+    Counted("readline", "TCP echo round trip, streams, readline and drain, 1 KiB", 2_000, 8_000),
+    Counted("readexactly", "TCP echo round trip, streams, readexactly and drain, 1 KiB", 2_000, 8_000),
 )
 
 
@@ -50,6 +53,7 @@ class CallgrindError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="callgrind", description=__doc__)
     parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
+    parser.add_argument("--operations", default=",".join(each.name for each in OPERATIONS), metavar="A,B")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
     options = parser.parse_args(arguments)
     names = options.loops.split(",")
@@ -60,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     figures: dict[str, dict[str, int]] = {}
     try:
         for operation in OPERATIONS:
+            if operation.name not in options.operations.split(","):
+                continue
             for name in names:
                 print(f"{operation.label} on {name}", file=sys.stderr, flush=True)
                 figures.setdefault(operation.label, {})[name] = instructions_each(operation, name)

@@ -6,25 +6,39 @@ import asyncio
 import gc
 import sys
 
+from mainspring.benchmarks.callbacks import Operation
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
-from mainspring.benchmarks.serving import in_thread
-from mainspring.benchmarks.workloads import echo_protocol
+from mainspring.benchmarks.serving import StartServer, in_thread
+from mainspring.benchmarks.workloads import echo_protocol, echo_streams
 from mainspring.benchmarks.workloads.chained_call_soon import chain
+from mainspring.benchmarks.workloads.echo_sizes import KIB
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
 
 # Valgrind makes the server so slow that all connections are always ready when it polls, so the counts repeat.
 CONNECTIONS = 64
 
 
-async def echo(loop: asyncio.AbstractEventLoop, count: int) -> None:
-    async with echo_protocol.serve() as port:
-        await in_thread(
-            lambda: run_generator("echo", port, watch=False, connections=CONNECTIONS, size=1024, requests=count)
-        )
+def serving(start: StartServer, mode: str = "echo") -> Operation:
+    """A server under a load of so many requests of 1 KiB."""
+
+    async def operation(_: asyncio.AbstractEventLoop, count: int) -> None:
+        async with start() as port:
+            await in_thread(
+                lambda: run_generator(mode, port, watch=False, connections=CONNECTIONS, size=KIB, requests=count)
+            )
+
+    return operation
 
 
-OPERATIONS = {"chain": chain, "timer": set_and_cancel, "echo": echo}
+OPERATIONS: dict[str, Operation] = {
+    "chain": chain,
+    "timer": set_and_cancel,
+    "echo": serving(echo_protocol.serve),
+    "read": serving(echo_streams.serving(echo_streams.echo)),
+    "readline": serving(echo_streams.serving(echo_streams.echo_lines), "lines"),
+    "readexactly": serving(echo_streams.serving(echo_streams.echo_exactly(KIB))),
+}
 
 
 async def run(loop_name: str, operation: str, count: int) -> None:

@@ -1,6 +1,5 @@
 """Fixtures that every test may use: the event loops under comparison, and descriptors counted around each test."""
 
-import asyncio
 import gc
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest.register_assert_rewrite("helpers")
 
-from helpers import LOOPS, collect_errors, is_mainspring, open_descriptors  # noqa: E402
+from helpers import LOOPS, collect_errors, finish, is_mainspring, open_descriptors  # noqa: E402
 
 
 @pytest.fixture(params=list(LOOPS))
@@ -49,20 +48,6 @@ def mainspring_loop():
 def errors(loop):
     """What the loop's exception handler was called with."""
     return collect_errors(loop)
-
-
-def finish(loop):
-    """Cancel what still runs, let transports say goodbye, close."""
-    if loop.is_closed():
-        return
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

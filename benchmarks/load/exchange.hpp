@@ -15,22 +15,29 @@
 namespace load {
 
 // The bytes that echo connections send. Each sends a window of its own into one random block, so an answer that
-// reached the wrong connection differs while a thousand connections of 100 KiB share the processor's cache.
+// reached the wrong connection differs while a thousand connections of 100 KiB share the processor's cache. As `lines`,
+// each window is one line, and they do not overlap.
 class EchoBlock {
  public:
-  EchoBlock(std::size_t connections, std::size_t size) : size_(size), bytes_(size + connections * stride) {
+  EchoBlock(std::size_t connections, std::size_t size, bool lines)
+      : size_(size), stride_(lines ? size : 8), bytes_(size + connections * stride_) {
     std::uint64_t state = 0x9e3779b97f4a7c15;
     for (char& byte : bytes_) {
       state ^= state << 13, state ^= state >> 7, state ^= state << 17;
       byte = static_cast<char>(state);
     }
+    if (!lines) return;
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      const bool ends = (i + 1) % size == 0;
+      if (ends || bytes_[i] == '\n') bytes_[i] = ends ? '\n' : ' ';
+    }
   }
 
-  std::string_view window(std::size_t connection) const { return {bytes_.data() + connection * stride, size_}; }
+  std::string_view window(std::size_t connection) const { return {bytes_.data() + connection * stride_, size_}; }
 
  private:
-  static constexpr std::size_t stride = 8;
   std::size_t size_;
+  std::size_t stride_;
   std::vector<char> bytes_;
 };
 

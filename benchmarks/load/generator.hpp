@@ -83,7 +83,8 @@ class Generator {
 
 inline Generator::Generator(const Options& options)
     : options_(options),
-      block_(options.mode == Mode::echo ? options.connections : 0, options.mode == Mode::echo ? options.size : 0),
+      block_(options.mode == Mode::http ? 0 : options.connections, options.mode == Mode::http ? 0 : options.size,
+             options.mode == Mode::lines),
       http_request_("GET " + options.path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"),
       connections_(options.connections),
       buffer_(buffer_size),
@@ -101,7 +102,7 @@ inline void Generator::connect() {
   for (std::size_t index = 0; index < connections_.size(); ++index) {
     Connection& connection = connections_[index];
     connection.descriptor = open_connection(options_.port);
-    connection.request = options_.mode == Mode::echo ? block_.window(index) : std::string_view(http_request_);
+    connection.request = options_.mode == Mode::http ? std::string_view(http_request_) : block_.window(index);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.ptr = &connection;

@@ -10,7 +10,7 @@
 
 namespace load {
 
-enum class Mode { echo, http, idle };
+enum class Mode { echo, lines, http, idle };
 
 struct Options {
   Mode mode = Mode::echo;
@@ -26,7 +26,7 @@ struct Options {
 };
 
 inline constexpr std::string_view usage =
-    "usage: mainspring-load --mode echo|http|idle --port PORT [--connections N] [--size BYTES] [--path PATH]\n"
+    "usage: mainspring-load --mode echo|lines|http|idle --port PORT [--connections N] [--size BYTES] [--path PATH]\n"
     "                       [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch PID]\n";
 
 inline Options parse_options(int count, char** words) {
@@ -38,6 +38,8 @@ inline Options parse_options(int count, char** words) {
     if (name == "--mode") {
       if (value == "echo")
         options.mode = Mode::echo;
+      else if (value == "lines")
+        options.mode = Mode::lines;
       else if (value == "http")
         options.mode = Mode::http;
       else if (value == "idle")

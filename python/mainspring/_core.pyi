@@ -80,6 +80,8 @@ class Loop:
     _debug: bool
     _closed: bool
     _stopping: bool
+    _native_streams: bool
+    """Whether connections that are made from now on use native streams (``MAINSPRING_NATIVE_STREAMS``)."""
     _thread_id: int | None
     _task_factory: Callable[..., Any] | None
     _current_handle: Handle | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from asyncio import base_events, events
@@ -37,6 +38,9 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
     Everything that ``asyncio.SelectorEventLoop`` does, as it does it (asyncio documentation, "Event Loop Methods").
     Make one with :func:`mainspring.new_event_loop`; like every asyncio loop it belongs to one thread, and only
     ``call_soon_threadsafe`` may be called from others.
+
+    Streams (``asyncio.start_server``, ``asyncio.open_connection``) run natively unless the environment variable
+    ``MAINSPRING_NATIVE_STREAMS`` is ``0`` when the loop is made, or the loop is in debug mode when they connect.
     """
 
     def __init__(self) -> None:
@@ -45,6 +49,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
         self._unix_server_sockets: dict[Any, int] = {}
+        self._native_streams = os.environ.get("MAINSPRING_NATIVE_STREAMS") != "0"
 
     def run_forever(self) -> None:
         """Run until ``stop()`` is called.

@@ -6,6 +6,7 @@
 #include "bindings/guard.hpp"
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
+#include "streams/native_writer.hpp"
 
 namespace py = pybind11;
 
@@ -120,6 +121,8 @@ PyObject* create_future(PyObject* self, PyObject*) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   ModuleState& state = loop->state();
+  if (loop->expects_stream_writer()) [[unlikely]]
+    notice_writer(state.stream_classes);
   PyObject* type = PyDict_GetItemWithError(state.asyncio_futures, loop->names().Future);
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.futures has no Future");
   PyObject* arguments[] = {nullptr, self};
@@ -398,6 +401,7 @@ PyGetSetDef loop_attributes[] = {
     {"_debug", get_flag<&Loop::debug>, set_flag<&Loop::debug>, nullptr, nullptr},
     {"_closed", get_flag<&Loop::closed>, set_flag<&Loop::closed>, nullptr, nullptr},
     {"_stopping", get_flag<&Loop::stopping>, set_flag<&Loop::stopping>, nullptr, nullptr},
+    {"_native_streams", get_flag<&Loop::native_streams>, set_flag<&Loop::native_streams>, nullptr, nullptr},
     {"_thread_id", get_object<&Loop::thread_id>, set_object<&Loop::thread_id>, nullptr, nullptr},
     {"_task_factory", get_object<&Loop::task_factory>, set_object<&Loop::task_factory>, nullptr, nullptr},
     {"_current_handle", get_object<&Loop::current_handle>, set_object<&Loop::current_handle>, nullptr, nullptr},

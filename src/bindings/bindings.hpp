@@ -12,6 +12,7 @@ void bind_loop(pybind11::module_& module, ModuleState& state);
 void bind_handles(pybind11::module_& module, ModuleState& state);
 void bind_datagrams(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
+void bind_stream_api(pybind11::module_& module, ModuleState& state);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);

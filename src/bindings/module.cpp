@@ -56,6 +56,7 @@ PYBIND11_MODULE(_core, module) {
   bind_handles(module, *state);
   bind_datagrams(module, *state);
   bind_streams(module, *state);
+  bind_stream_api(module, *state);
   bind_loop(module, *state);
 }
 

@@ -26,6 +26,8 @@ struct IoKind {
   void (*close_descriptor)(IoObject* io);
   // get_extra_info() of what is not known yet: a new reference, or nullptr, with an exception set or without.
   PyObject* (*find_info)(IoObject* io, PyObject* name);
+  // Calls protocol.connection_made() in another way than that; a new reference.
+  PyObject* (*connect)(IoObject* io) = nullptr;
 };
 
 struct IoObject {

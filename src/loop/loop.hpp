@@ -144,6 +144,10 @@ class Loop {
   char* read_buffer() { return read_buffer_.get(); }
   static constexpr size_t kReadBufferSize = 256 * 1024;
 
+  // asyncio.open_connection() makes its writer in the turn after connection_made().
+  void expect_stream_writer() { stream_writer_turns_ = 2; }
+  bool expects_stream_writer() const { return stream_writer_turns_ > 0; }
+
   // Hands an exception that is set to the exception handler with a message and, where given, the transport and the
   // protocol. -1 when it must leave the loop (or the handler raised such an exception).
   int report(const char* message, PyObject* transport, PyObject* protocol);
@@ -158,6 +162,7 @@ class Loop {
   bool debug = false;
   bool closed = false;
   bool stopping = false;
+  bool native_streams = true;
   PyObject* thread_id = nullptr;
   PyObject* task_factory = nullptr;
   bool overrides_time = false;  // the method time() is not the native one
@@ -202,6 +207,7 @@ class Loop {
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
   int64_t timers_fired_at_ = 0;
+  int stream_writer_turns_ = 0;
   bool waiting_ = false;
   bool woken_ = false;
   bool in_turn_ = false;

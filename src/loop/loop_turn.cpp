@@ -48,6 +48,8 @@ int Loop::serve_signals() {
 }
 
 bool Loop::run_once() {
+  if (stream_writer_turns_ > 0) [[unlikely]]
+    --stream_writer_turns_;
   if (ready_.empty() && !stopping) {
     const int64_t now = monotonic_ns();
     int64_t deadline = timers_.next_deadline();

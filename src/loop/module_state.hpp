@@ -10,6 +10,8 @@
 
 namespace mainspring {
 
+struct StreamClasses;
+
 struct ModuleState {
   Names names;
   TimeModule time;
@@ -35,6 +37,7 @@ struct ModuleState {
   bool attach_takes_transport = false;
   size_t datagram_header = 0;  // what a waiting datagram counts beside its bytes
 
+  StreamClasses* stream_classes = nullptr;  // owned; what the streams room keeps
   bool main_interpreter = false;
 };
 

@@ -46,7 +46,9 @@ int Transport::run_start(IoObject* io) {
   const Ref context = Ref::steal(PyContext_Copy(self->context_));
 #endif
   if (context && self->loop_->enter_context(context.get())) {
-    result = Ref::steal(PyObject_CallMethodOneArg(self->protocol_, self->names().connection_made, self->object()));
+    result = Ref::steal(
+        io->kind->connect ? io->kind->connect(io)
+                          : PyObject_CallMethodOneArg(self->protocol_, self->names().connection_made, self->object()));
   }
   if (!result && self->loop_->report("Exception in callback connection_made()", self->object(), self->protocol_) < 0) {
     return -1;

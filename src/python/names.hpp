@@ -13,7 +13,10 @@ namespace mainspring {
   X(done) X(time) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \
   X(_check_thread) X(_check_callback) X(_report_callback_error) X(_report_slow) X(_handle_signal) \
   X(_call_connection_lost) X(_report_accept_error) X(_wrap_socket) X(pipe) X(Future) X(Task) \
-  X(datagram_received) X(error_received)
+  X(datagram_received) X(error_received) X(_native_stream) X(_limit) X(_loop) X(_buffer) X(_eof) X(_waiter) \
+  X(_exception) X(_transport) X(_paused) X(_reader) X(_protocol) X(_connection_lost) X(_stream_reader_wr) \
+  X(_client_connected_cb) X(pause_reading) X(resume_reading) X(is_closing) X(cancelled) X(create_future) \
+  X(read) X(readline) X(readexactly) X(readuntil) X(feed_data) X(at_eof) X(drain) X(write) X(n) X(separator)
 // clang-format on
 
 struct Names {

@@ -8,7 +8,8 @@
 
 namespace mainspring {
 
-const IoKind SocketTransport::kKind = {run_start, flush, Transport::loop_closes, begin, close_descriptor, find_info};
+const IoKind SocketTransport::kKind = {run_start, flush,  Transport::loop_closes, begin, close_descriptor,
+                                       find_info, connect};
 
 PyObject* SocketTransport::make(const Origin& origin) {
   Loop* loop = origin.loop;
@@ -69,6 +70,11 @@ bool SocketTransport::use_protocol(PyObject* protocol) {
   buffered_ = buffered;
   Py_XSETREF(protocol_, Py_NewRef(protocol));
   return true;
+}
+
+PyObject* SocketTransport::connect(IoObject* io) {
+  SocketTransport* self = from(io);
+  return self->stream_.connect(self);
 }
 
 int SocketTransport::begin(IoObject* io) {

@@ -17,9 +17,12 @@
 #include "loop/address.hpp"
 #include "loop/flow_control.hpp"
 #include "loop/transport.hpp"
+#include "streams/stream_link.hpp"
 #include "streams/write_queue.hpp"
 
 namespace mainspring {
+
+struct ReaderState;
 
 class SocketTransport : public Transport {
  public:
@@ -76,10 +79,12 @@ class SocketTransport : public Transport {
   static int begin(IoObject* io);
   static void close_descriptor(IoObject* io);
   static PyObject* find_info(IoObject* io, PyObject* name);
+  static PyObject* connect(IoObject* io);
 
   int read();
   int read_into_protocol();
   int read_data();
+  int read_into_stream(ReaderState* stream);
   int reading_failed();
   int received_eof();
   bool may_write(const char* method);
@@ -108,6 +113,7 @@ class SocketTransport : public Transport {
   bool eof_written_;
   bool eof_received_;
   bool keeps_socket_open_;
+  StreamLink stream_;
   FlowControl flow_;
   Address own_;
   Address peer_;

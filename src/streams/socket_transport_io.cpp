@@ -1,11 +1,14 @@
 // How a SocketTransport reads and writes.
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "loop/clock.hpp"
 #include "python/buffer.hpp"
+#include "streams/reader_state.hpp"
 #include "streams/socket_transport.hpp"
 
 namespace mainspring {
@@ -44,6 +47,10 @@ int SocketTransport::reading_failed() {
 }
 
 int SocketTransport::read_data() {
+  if (stream_.protocol() == protocol_) {
+    const Ref stream = stream_.find(loop_->state());
+    if (stream) return read_into_stream(reinterpret_cast<ReaderState*>(stream.get()));
+  }
   char* buffer = loop_->read_buffer();
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
   if (size < 0) return reading_failed();
@@ -56,6 +63,28 @@ int SocketTransport::read_data() {
   const Ref result = Ref::steal(
       PyObject_VectorcallMethod(names().data_received, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   return result ? 0 : fatal_error("Fatal error: protocol.data_received() call failed.");
+}
+
+int SocketTransport::read_into_stream(ReaderState* stream) {
+  char* buffer = loop_->read_buffer();
+  const StreamBuffer::Space space = stream->waits_for_more() ? stream->buffer.space() : StreamBuffer::Space{};
+  ssize_t size;
+  size_t direct = 0;
+  if (!space.data) [[likely]] {
+    size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+  } else {
+    // The rest of a large readexactly() goes where it belongs, and what comes after it into the loop's buffer.
+    iovec vectors[] = {{space.data, std::min(space.size, Loop::kReadBufferSize)}, {buffer, 0}};
+    vectors[1].iov_len = Loop::kReadBufferSize - vectors[0].iov_len;
+    size = readv(fd_, vectors, 2);
+    if (size > 0) direct = std::min(static_cast<size_t>(size), vectors[0].iov_len);
+  }
+  if (size < 0) return reading_failed();
+  if (size == 0) return received_eof();
+  stream->buffer.filled(direct);
+  const size_t rest = static_cast<size_t>(size) - direct;
+  if (rest ? stream->feed(buffer, rest) : stream->fed()) return 0;
+  return fatal_error("Fatal error: protocol.data_received() call failed.");
 }
 
 int SocketTransport::read_into_protocol() {

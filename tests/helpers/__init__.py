@@ -5,7 +5,7 @@ from helpers.compare import compare, normalised, outcome
 from helpers.datagrams import DatagramRecorder, closed_endpoints
 from helpers.descriptors import open_descriptors
 from helpers.errors import collect_errors
-from helpers.loops import LOOPS, is_mainspring
+from helpers.loops import LOOPS, finish, is_mainspring
 from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving, tcp_pair
 from helpers.tls import TlsPeer, reset, tls_connected, tls_serving, tls_with_peer
@@ -22,6 +22,7 @@ __all__ = [
     "compare",
     "connected",
     "eventually",
+    "finish",
     "is_mainspring",
     "normalised",
     "open_descriptors",

@@ -7,6 +7,20 @@ import mainspring
 LOOPS = {"default": asyncio.SelectorEventLoop, "mainspring": mainspring.new_event_loop}
 
 
+def finish(loop):
+    """Cancel what still runs, let transports say goodbye, close."""
+    if loop.is_closed():
+        return
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
 def is_mainspring(loop):
     """Whether this is mainspring's loop."""
     return type(loop) is mainspring.Loop

@@ -4,7 +4,17 @@ import asyncio
 import sys
 
 import pytest
-from helpers import compare, outcome
+from helpers import LOOPS, compare, finish, outcome
+
+
+@pytest.fixture(params=[*LOOPS, "mainspring without native streams"])
+def loop(request):
+    """A new loop of each kind, and mainspring's with asyncio's own stream classes."""
+    loop = LOOPS[request.param.split()[0]]()
+    if "without" in request.param:
+        loop._native_streams = False
+    yield loop
+    finish(loop)
 
 
 async def close(writer):
