@@ -40,6 +40,7 @@ OPERATIONS = (
     Counted("chain", "call_soon → run, chained", 10_000, 60_000),
     Counted("timer", "timer set → cancelled", 10_000, 60_000),
     Counted("echo", "TCP echo round trip, protocol, 1 KiB", 2_000, 12_000),
+    Counted("echo-sockets", "TCP echo round trip, sock_recv and sock_sendall, 1 KiB", 2_000, 12_000),
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Awaitable, Callable
 
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
-from mainspring.benchmarks.serving import in_thread
-from mainspring.benchmarks.workloads import echo_protocol
+from mainspring.benchmarks.serving import StartServer, in_thread
+from mainspring.benchmarks.workloads import echo_protocol, echo_sockets
 from mainspring.benchmarks.workloads.chained_call_soon import chain
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
 
@@ -17,14 +18,22 @@ from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
 CONNECTIONS = 64
 
 
-async def echo(loop: asyncio.AbstractEventLoop, count: int) -> None:
-    async with echo_protocol.serve() as port:
-        await in_thread(
-            lambda: run_generator("echo", port, watch=False, connections=CONNECTIONS, size=1024, requests=count)
-        )
+def echo(start: StartServer) -> Callable[[asyncio.AbstractEventLoop, int], Awaitable[None]]:
+    async def serve(loop: asyncio.AbstractEventLoop, count: int) -> None:
+        async with start() as port:
+            await in_thread(
+                lambda: run_generator("echo", port, watch=False, connections=CONNECTIONS, size=1024, requests=count)
+            )
+
+    return serve
 
 
-OPERATIONS = {"chain": chain, "timer": set_and_cancel, "echo": echo}
+OPERATIONS = {
+    "chain": chain,
+    "timer": set_and_cancel,
+    "echo": echo(echo_protocol.serve),
+    "echo-sockets": echo(echo_sockets.serve),
+}
 
 
 async def run(loop_name: str, operation: str, count: int) -> None:
