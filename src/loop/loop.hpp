@@ -28,6 +28,7 @@
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/timer_wheel.hpp"
+#include "loop/waits.hpp"
 #include "loop/watched_descriptor.hpp"
 #include "uv/event_loop.hpp"
 
@@ -113,6 +114,7 @@ class Loop {
   // --- input and output --------------------------------------------------------------------------------------------
 
   WatchedDescriptors& descriptors() { return descriptors_; }
+  Waits& waits() { return waits_; }
   SignalPipe& signal_pipe() { return signal_pipe_; }
 
   // Makes the pipe that signals are written to; throws std::system_error.
@@ -128,6 +130,10 @@ class Loop {
   // Descriptors that a transport owns, so that add_reader can refuse them.
   void set_transport(int fd, PyObject* transport);
   PyObject* transport_of(int fd) const;
+
+  // False with RuntimeError set when the descriptor belongs to an open transport, and so is not the program's to watch.
+  // `file` is what the program calls it.
+  bool check_no_transport(int fd, PyObject* file);
 
   // Polls soon: a program that wrote or registered something expects an answer.
   void expect_events() { policy_.expect_events(); }
@@ -184,6 +190,7 @@ class Loop {
   PollPolicy policy_;
   SignalPipe signal_pipe_;
   WatchedDescriptors descriptors_;
+  Waits waits_;
   std::vector<PyObject*> transports_;
   std::vector<IoObject*> unflushed_;
   IoObject* active_ = nullptr;

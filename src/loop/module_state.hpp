@@ -19,6 +19,7 @@ struct ModuleState {
   PyTypeObject* pipe_reader_type = nullptr;
   PyTypeObject* pipe_writer_type = nullptr;
   PyTypeObject* datagram_transport_type = nullptr;
+  PyTypeObject* socket_operation_type = nullptr;
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
@@ -30,6 +31,16 @@ struct ModuleState {
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;
+
+  // socket.socket, and what its methods and attributes are as long as nobody replaces them.
+  PyTypeObject* socket_type = nullptr;
+  unsigned socket_type_version = 0;  // tp_version_tag when they were last found to be as they were
+  PyObject* socket_methods = nullptr;
+  PyObject* socket_fileno = nullptr;
+  PyObject* socket_gettimeout = nullptr;
+  PyObject* socket_family = nullptr;
+  PyObject* socket_kind = nullptr;
+  PyObject* socket_protocol = nullptr;
 
   bool main_interpreter = false;
 };
