@@ -142,6 +142,9 @@ class Loop {
   char* read_buffer() { return read_buffer_.get(); }
   static constexpr size_t kReadBufferSize = 256 * 1024;
 
+  // The size of the last thing that sock_recv() received: the next is likely to be as large.
+  Py_ssize_t last_received = 0;
+
   // Hands an exception that is set to the exception handler with a message and, where given, the transport and the
   // protocol. -1 when it must leave the loop (or the handler raised such an exception).
   int report(const char* message, PyObject* transport, PyObject* protocol);

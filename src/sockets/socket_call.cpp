@@ -16,6 +16,11 @@ namespace {
 
 using Outcome = SocketCall::Outcome;
 
+// Receiving into the result itself saves a copy, but costs an allocation that may be far too large. It is done when
+// the last receive was at least this large, and filled at least half of what is asked for now.
+constexpr Py_ssize_t kLeastDirect = 16 * 1024;
+constexpr Py_ssize_t kMostDirect = 256 * 1024;
+
 Outcome failed() {
   if (errno == EAGAIN || errno == EWOULDBLOCK) return Outcome::kBlocked;
   PyErr_SetFromErrno(PyExc_OSError);
@@ -118,17 +123,20 @@ Outcome SocketCall::receive(Loop* loop, int fd, Ref& result) const {
     sender = &storage;
   }
   const auto buffer_size = static_cast<Py_ssize_t>(Loop::kReadBufferSize);
-  if (size > buffer_size && loop->read_buffer()) {
+  if (size > buffer_size) {
     // No object of the full size, which the program may have chosen freely, is made and shrunk again; but a datagram
     // must not be cut.
     int waiting = 0;
     if (ioctl(fd, FIONREAD, &waiting) < 0) waiting = 0;
     size = std::min(size, std::max(static_cast<Py_ssize_t>(waiting), buffer_size));
   }
-  if (size > buffer_size || !loop->read_buffer()) {
-    PyObject* bytes = PyBytes_FromStringAndSize(nullptr, size);
+  Py_ssize_t& last = loop->last_received;
+  PyObject* bytes = nullptr;
+  ssize_t received;
+  if (size > buffer_size || (size <= kMostDirect && last >= kLeastDirect && last > size / 2) || !loop->read_buffer()) {
+    bytes = PyBytes_FromStringAndSize(nullptr, size);
     if (!bytes) return Outcome::kFailed;
-    const ssize_t received = receive_once(fd, PyBytes_AS_STRING(bytes), static_cast<size_t>(size), sender);
+    received = receive_once(fd, PyBytes_AS_STRING(bytes), static_cast<size_t>(size), sender);
     if (received < 0) {
       const int error = errno;
       Py_DECREF(bytes);
@@ -136,11 +144,13 @@ Outcome SocketCall::receive(Loop* loop, int fd, Ref& result) const {
       return failed();
     }
     if (received < size && _PyBytes_Resize(&bytes, received) < 0) return Outcome::kFailed;
-    return done(result, with_sender(bytes, sender));
+  } else {
+    received = receive_once(fd, loop->read_buffer(), static_cast<size_t>(size), sender);
+    if (received < 0) return failed();
+    bytes = PyBytes_FromStringAndSize(loop->read_buffer(), received);
   }
-  const ssize_t received = receive_once(fd, loop->read_buffer(), static_cast<size_t>(size), sender);
-  if (received < 0) return failed();
-  return done(result, with_sender(PyBytes_FromStringAndSize(loop->read_buffer(), received), sender));
+  last = received;
+  return done(result, with_sender(bytes, sender));
 }
 
 Outcome SocketCall::receive_into(Loop* loop, int fd, Ref& result) const {
