@@ -234,6 +234,26 @@ Outcome SocketCall::accept(Loop* loop, int fd, Ref& result) const {
   return done(result, with_sender(Py_NewRef(made.get()), &peer));
 }
 
+Outcome SocketCall::attempt_in_python(Ref& result) const {
+  PyErr_Clear();
+  PyObject* made = nullptr;
+  if (kind == kRecvInto) {
+    made = PyObject_CallMethod(socket, "recv_into", "O", first);
+  } else if (kind == kRecvFromInto) {
+    const Py_ssize_t size = PyObject_Size(first);
+    if (size >= 0) made = PyObject_CallMethod(socket, "recvfrom_into", "On", first, size);
+  } else if (kind == kSendTo) {
+    made = PyObject_CallMethod(socket, "sendto", "OiO", first, 0, second);
+  } else {
+    PyErr_SetString(PyExc_SystemError, "arguments that cannot change have changed");
+  }
+  if (made || (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError))) {
+    return done(result, made);
+  }
+  PyErr_Clear();
+  return Outcome::kBlocked;
+}
+
 void SocketCall::finish() {
   Py_buffer view = data;
   data.obj = nullptr;

@@ -29,6 +29,9 @@ struct SocketCall {
 
   Outcome attempt(Loop* loop, int fd, Ref& result);
 
+  // The same by the socket's own method, for an argument that is unsuited only by now, such as a released memoryview.
+  Outcome attempt_in_python(Ref& result) const;
+
   WatchedDescriptors::Direction direction() const {
     return kind == kSendAll || kind == kSendTo ? WatchedDescriptors::kWriter : WatchedDescriptors::kReader;
   }

@@ -36,22 +36,20 @@ int is_non_blocking(Loop* loop, PyObject* socket) {
   return PyFloat_CheckExact(timeout.get()) && PyFloat_AS_DOUBLE(timeout.get()) == 0.0;
 }
 
-// Sets the exception that the arguments of throw() mean.
-void set_thrown(Arguments args, Py_ssize_t count) {
+// The exception that the arguments of throw() mean; none, with TypeError set, when they mean none.
+Ref thrown(Arguments args, Py_ssize_t count) {
   PyObject* type = args[0];
   PyObject* value = count > 1 && args[1] != Py_None ? args[1] : nullptr;
   PyObject* traceback = count > 2 && args[2] != Py_None ? args[2] : nullptr;
+  Ref exception;
   if (traceback && !PyTraceBack_Check(traceback)) {
     PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
-    return;
-  }
-  Ref exception;
-  if (PyExceptionInstance_Check(type)) {
+  } else if (PyExceptionInstance_Check(type)) {
     if (value) {
       PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
-      return;
+    } else {
+      exception = Ref::borrow(type);
     }
-    exception = Ref::borrow(type);
   } else if (PyExceptionClass_Check(type)) {
     if (value && PyObject_TypeCheck(value, reinterpret_cast<PyTypeObject*>(type))) {
       exception = Ref::borrow(value);
@@ -60,14 +58,12 @@ void set_thrown(Arguments args, Py_ssize_t count) {
     } else {
       exception = Ref::steal(value ? PyObject_CallOneArg(type, value) : PyObject_CallNoArgs(type));
     }
-    if (!exception) return;
   } else {
     PyErr_Format(PyExc_TypeError, "exceptions must be classes or instances deriving from BaseException, not %s",
                  Py_TYPE(type)->tp_name);
-    return;
   }
-  if (traceback) PyException_SetTraceback(exception.get(), traceback);
-  put_exception(std::move(exception));
+  if (exception && traceback) PyException_SetTraceback(exception.get(), traceback);
+  return exception;
 }
 
 }  // namespace
@@ -237,10 +233,8 @@ bool SocketOperation::ready(Wait* wait) {
     return false;
   }
   if (is_done && self->call.descriptor(self->loop, &fd)) outcome = self->call.attempt(self->loop, fd, value);
+  if (outcome == Outcome::kUnsuited) outcome = self->call.attempt_in_python(value);
   if (outcome == Outcome::kBlocked) return true;
-  if (outcome == Outcome::kUnsuited && !PyErr_Occurred()) {
-    PyErr_SetString(PyExc_RuntimeError, "the arguments have changed while the operation waited");
-  }
   self->loop->waits().stop(wait);
   self->complete(outcome, value.get());
   return false;
@@ -289,13 +283,14 @@ PyObject* SocketOperation::throw_(PyObject* self, Arguments args, Py_ssize_t cou
   }
 #endif
   SocketOperation* operation = from(self);
-  if (!operation->check_resumable()) return nullptr;
   if (operation->future || !operation->awaited) {
-    set_thrown(args, count);
-    const SavedException saved;
+    Ref exception = thrown(args, count);
+    if (!exception || !operation->check_resumable()) return nullptr;
     operation->finish();
+    put_exception(std::move(exception));
     return nullptr;
   }
+  if (!operation->check_resumable()) return nullptr;
   operation->state = kRunning;
   const Ref coroutine = Ref::borrow(operation->awaited);
   const Ref method = Ref::steal(PyObject_GetAttrString(coroutine.get(), "throw"));
