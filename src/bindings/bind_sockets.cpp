@@ -14,7 +14,7 @@ namespace {
 using Kind = SocketCall::Kind;
 
 // What native calls do in place of Python's methods.
-constexpr const char* kReplaced[] = {"recv",   "recv_into", "recvfrom", "recvfrom_into", "send",    "sendto",
+constexpr const char* kReplaced[] = {"recv",   "recv_into", "recvfrom", "recvfrom_into", "send",     "sendto",
                                      "accept", "_accept",   "fileno",   "gettimeout",    "__init__", "__new__"};
 
 // Whether socket.socket is as it was at import. A program may have replaced its methods, for a test for example.
@@ -57,13 +57,15 @@ PyObject* get_name(PyObject* self, void*) {
 }
 
 PyObject* get_qualname(PyObject* self, void*) {
-  return PyUnicode_FromFormat("Loop.%s",
-                              SocketOperation::name_of(reinterpret_cast<SocketOperation*>(self)->call.kind));
+  return PyUnicode_FromFormat("Loop.%s", SocketOperation::name_of(reinterpret_cast<SocketOperation*>(self)->call.kind));
 }
 
 PyObject* get_running(PyObject* self, void*) {
   return PyBool_FromLong(reinterpret_cast<SocketOperation*>(self)->state == SocketOperation::kRunning);
 }
+
+// Where it was created is only known of those that debug mode makes in Python.
+PyObject* get_origin(PyObject*, void*) { return none(); }
 
 PyMethodDef operation_methods[] = {
     single_method("send", SocketOperation::send, "Resumes the coroutine with a value."),
@@ -76,6 +78,7 @@ PyGetSetDef operation_attributes[] = {
     {"__name__", get_name, nullptr, nullptr, nullptr},
     {"__qualname__", get_qualname, nullptr, nullptr, nullptr},
     {"cr_running", get_running, nullptr, nullptr, nullptr},
+    {"cr_origin", get_origin, nullptr, nullptr, nullptr},
     {},
 };
 

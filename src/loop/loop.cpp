@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kPageSize = 4096;
 
-// glibc gives memory above a threshold back to the kernel as soon as it is freed, and raises the threshold for good once
-// it has seen a larger block freed. Data that is received and dropped would otherwise cost system calls and page
+// glibc gives memory above a threshold back to the kernel as soon as it is freed, and raises the threshold for good
+// once it has seen a larger block freed. Data that is received and dropped would otherwise cost system calls and page
 // faults each time. Elsewhere this does nothing.
 void let_malloc_keep_large_blocks() {
   void* volatile block = std::malloc(4 * Loop::kReadBufferSize);

@@ -83,8 +83,8 @@ bool SocketCall::descriptor(Loop* loop, int* fd) const {
 }
 
 bool SocketCall::attribute(PyObject* member, int* value) const {
-  const Ref number = Ref::steal(
-      Py_TYPE(member)->tp_descr_get(member, socket, reinterpret_cast<PyObject*>(Py_TYPE(socket))));
+  const Ref number =
+      Ref::steal(Py_TYPE(member)->tp_descr_get(member, socket, reinterpret_cast<PyObject*>(Py_TYPE(socket))));
   if (!number) return false;
   *value = static_cast<int>(PyLong_AsLong(number.get()));
   return *value >= 0 || !PyErr_Occurred();
@@ -198,8 +198,8 @@ Outcome SocketCall::send_to(Loop* loop, int fd, Ref& result) const {
   if (PySys_Audit("socket.sendto", "OO", socket, second) < 0) return Outcome::kFailed;
   ssize_t count;
   do {
-    count = sendto(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                   reinterpret_cast<sockaddr*>(&storage), length);
+    count = sendto(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage),
+                   length);
   } while (count < 0 && errno == EINTR);
   return count < 0 ? failed() : done(result, PyLong_FromSsize_t(count));
 }

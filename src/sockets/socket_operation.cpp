@@ -245,8 +245,7 @@ void SocketOperation::complete(Outcome outcome, PyObject* value) {
   Ref exception;
   if (outcome != Outcome::kDone) exception = take_exception();
   PyObject* method = exception ? loop->names().set_exception : loop->names().set_result;
-  const Ref set =
-      Ref::steal(PyObject_CallMethodOneArg(own_future.get(), method, exception ? exception.get() : value));
+  const Ref set = Ref::steal(PyObject_CallMethodOneArg(own_future.get(), method, exception ? exception.get() : value));
   if (!set) PyErr_WriteUnraisable(object());
 }
 
@@ -270,7 +269,14 @@ PyObject* SocketOperation::send(PyObject* self, PyObject* value) {
   return result;
 }
 
-PyObject* SocketOperation::next(PyObject* self) { return send(self, Py_None); }
+PyObject* SocketOperation::next(PyObject* self) {
+  PyObject* result = nullptr;
+  if (step(self, Py_None, &result) != PYGEN_RETURN) return result;
+  // The end of an iterator without an exception stands for None, and costs less.
+  if (result != Py_None) stop_iteration(result);
+  Py_DECREF(result);
+  return nullptr;
+}
 
 PyObject* SocketOperation::throw_(PyObject* self, Arguments args, Py_ssize_t count) {
   if (!check_count("throw", count, 1, 3)) return nullptr;
@@ -330,10 +336,11 @@ void SocketOperation::finalize(PyObject* self) {
   if (operation->state != kCreated) return;
   const SavedException saved;
   operation->state = kFinished;
-  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
-                       kQualifiedNames[operation->call.kind]) < 0) {
-    PyErr_WriteUnraisable(self);
-  }
+  // What the interpreter calls for its own coroutines.
+  const Ref module = Ref::steal(PyImport_ImportModule("warnings"));
+  const Ref warned =
+      Ref::steal(module ? PyObject_CallMethod(module.get(), "_warn_unawaited_coroutine", "O", self) : nullptr);
+  if (!warned) PyErr_WriteUnraisable(self);
 }
 
 void SocketOperation::dealloc(PyObject* self) {

@@ -390,26 +390,23 @@ def test_accepted_sockets_are_closed_by_the_program_alone(loop):
     loop.run_until_complete(main())
 
 
-def test_an_abandoned_loop_is_collected_with_what_waits_on_it(loop_factory):
-    one, other = tcp_pair()
-    loop = loop_factory()
-
-    async def receive(token):
-        return await loop.sock_recv(other, 10)
-
+def test_a_closed_loop_is_collected_with_what_waited_on_it(loop_factory):
     class Token:
         pass
 
-    token = Token()
-    dead = weakref.ref(token)
-    loop.create_task(receive(token))
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    loop.close()
-    errors = []
-    loop.set_exception_handler(lambda _, context: errors.append(context))
-    del token, receive, loop
-    gc.collect()
-    one.close()
-    other.close()
-    assert dead() is None
+    async def receive(loop, token):
+        return await loop.sock_recv(other, 10)
+
+    one, other = tcp_pair()
+    with one, other:
+        loop = loop_factory()
+        token = Token()
+        dead = weakref.ref(token), weakref.ref(loop)
+        loop.create_task(receive(loop, token))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.set_exception_handler(lambda *_: None)
+        loop.close()
+        del token, loop
+        gc.collect()
+        assert [reference() for reference in dead] == [None, None]
