@@ -1,10 +1,10 @@
 """The native part of mainspring. Programs use the names of the package; these are what it is made of."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import Context
 from socket import socket
-from typing import Any, Generic, SupportsFloat, TypeVar, final
+from typing import Any, SupportsFloat, TypeVar, final
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -76,7 +76,7 @@ class Acceptor:
         """Accept no more. Idempotent."""
 
 @final
-class SocketOperation(Coroutine[Any, Any, _T_co], Generic[_T_co]):
+class SocketOperation(Coroutine[Any, Any, _T_co]):
     """The coroutine of ``sock_recv`` or one of its relatives, without a frame. Made by the loop only.
 
     It tries the system call when it is awaited, and waits only if that would block. Cancelling the task that awaits it
@@ -85,6 +85,11 @@ class SocketOperation(Coroutine[Any, Any, _T_co], Generic[_T_co]):
 
     cr_running: bool
     cr_origin: None
+
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    def send(self, value: Any, /) -> Any: ...
+    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any: ...
+    def close(self) -> None: ...
 
 class Loop:
     """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""

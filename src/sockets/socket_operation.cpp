@@ -222,22 +222,27 @@ void SocketOperation::finish() {
 
 bool SocketOperation::ready(Wait* wait) {
   SocketOperation* self = from(wait->object);
-  const Ref own_future = Ref::borrow(self->future);
-  const Ref is_done = Ref::steal(PyObject_CallMethodNoArgs(own_future.get(), self->loop->names().done));
-  int fd;
+  // Python code that runs on the way, such as a buffer's __len__(), cannot end the operation.
+  self->state = kRunning;
   Ref value;
-  Outcome outcome = Outcome::kFailed;
-  if (is_done && is_done.get() != Py_False) {
-    // Cancelled: what has arrived is for the next operation.
-    self->loop->waits().stop(wait);
-    return false;
-  }
-  if (is_done && self->call.descriptor(self->loop, &fd)) outcome = self->call.attempt(self->loop, fd, value);
-  if (outcome == Outcome::kUnsuited) outcome = self->call.attempt_in_python(value);
+  const Outcome outcome = self->try_again(value);
+  self->state = kSuspended;
   if (outcome == Outcome::kBlocked) return true;
   self->loop->waits().stop(wait);
+  if (outcome == Outcome::kDone && !value) return false;
   self->complete(outcome, value.get());
   return false;
+}
+
+Outcome SocketOperation::try_again(Ref& value) {
+  const Ref is_done = Ref::steal(PyObject_CallMethodNoArgs(future, loop->names().done));
+  if (!is_done) return Outcome::kFailed;
+  // Cancelled: what has arrived is for the next operation.
+  if (is_done.get() != Py_False) return Outcome::kDone;
+  int fd;
+  if (!call.descriptor(loop, &fd)) return Outcome::kFailed;
+  const Outcome outcome = call.attempt(loop, fd, value);
+  return outcome == Outcome::kUnsuited ? call.attempt_in_python(value) : outcome;
 }
 
 void SocketOperation::complete(Outcome outcome, PyObject* value) {

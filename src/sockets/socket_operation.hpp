@@ -58,6 +58,9 @@ struct SocketOperation {
   PySendResult resume(PyObject* value, PyObject** result);
   void finish();
   static bool ready(Wait* wait);
+
+  // Without a value when the future is done already, which is not the operation's doing.
+  SocketCall::Outcome try_again(Ref& value);
   void complete(SocketCall::Outcome outcome, PyObject* value);
 };
 
