@@ -43,6 +43,7 @@ OPERATIONS = (
     Counted("read", "TCP echo round trip, streams, read and drain, 1 KiB", 2_000, 8_000),
     Counted("readline", "TCP echo round trip, streams, readline and drain, 1 KiB", 2_000, 8_000),
     Counted("readexactly", "TCP echo round trip, streams, readexactly and drain, 1 KiB", 2_000, 8_000),
+    Counted("echo-sockets", "TCP echo round trip, sock_recv and sock_sendall, 1 KiB", 2_000, 12_000),
 )
 
 

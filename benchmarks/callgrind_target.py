@@ -10,7 +10,7 @@ from mainspring.benchmarks.callbacks import Operation
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import StartServer, in_thread
-from mainspring.benchmarks.workloads import echo_protocol, echo_streams
+from mainspring.benchmarks.workloads import echo_protocol, echo_sockets, echo_streams
 from mainspring.benchmarks.workloads.chained_call_soon import chain
 from mainspring.benchmarks.workloads.echo_sizes import KIB
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
@@ -38,6 +38,7 @@ OPERATIONS: dict[str, Operation] = {
     "read": serving(echo_streams.serving(echo_streams.echo)),
     "readline": serving(echo_streams.serving(echo_streams.echo_lines), "lines"),
     "readexactly": serving(echo_streams.serving(echo_streams.echo_exactly(KIB))),
+    "echo-sockets": serving(echo_sockets.serve),
 }
 
 

@@ -1,12 +1,13 @@
 """The native part of mainspring. Programs use the names of the package; these are what it is made of."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import Context
 from socket import socket
 from typing import Any, SupportsFloat, TypeVar, final
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 _FileDescriptor = int | Any  # anything with fileno()
 
 class Handle:
@@ -74,6 +75,22 @@ class Acceptor:
     def stop(self) -> None:
         """Accept no more. Idempotent."""
 
+@final
+class SocketOperation(Coroutine[Any, Any, _T_co]):
+    """The coroutine of ``sock_recv`` or one of its relatives, without a frame. Made by the loop only.
+
+    It tries the system call when it is awaited, and waits only if that would block. Cancelling the task that awaits it
+    ends the wait; what has not been received by then is there for the next operation.
+    """
+
+    cr_running: bool
+    cr_origin: None
+
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    def send(self, value: Any, /) -> Any: ...
+    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any: ...
+    def close(self) -> None: ...
+
 class Loop:
     """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""
 
@@ -87,7 +104,10 @@ class Loop:
     _current_handle: Handle | None
 
     def __init__(self) -> None:
-        """Raises OSError when the process has no descriptors left; a loop needs four, and two more to run."""
+        """Raises OSError when the process has no descriptors left.
+
+        A loop needs four, two more to run, and one more once a ``sock_*`` operation has to wait.
+        """
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
         """Run ``callback(*args)`` in the next turn. RuntimeError when the loop is closed."""
     def call_soon_threadsafe(
@@ -136,6 +156,26 @@ class Loop:
         """Stop watching; whether there was a reader."""
     def remove_writer(self, fd: _FileDescriptor) -> bool:
         """Stop watching; whether there was a writer."""
+    def sock_recv(self, sock: socket, n: int) -> Coroutine[Any, Any, bytes]:
+        """Receive up to ``n`` bytes; empty when the peer has closed its side.
+
+        This and the others raise OSError as the socket itself does and RuntimeError for the descriptor of a transport.
+        A second operation that waits on a socket in the same direction replaces the first, which is not completed.
+        """
+    def sock_recv_into(self, sock: socket, buf: bytearray | memoryview) -> Coroutine[Any, Any, int]:
+        """Receive into ``buf``; the number of bytes written to it."""
+    def sock_recvfrom(self, sock: socket, bufsize: int) -> Coroutine[Any, Any, tuple[bytes, Any]]:
+        """Receive a datagram of up to ``bufsize`` bytes, with its sender's address."""
+    def sock_recvfrom_into(
+        self, sock: socket, buf: bytearray | memoryview, nbytes: int = 0
+    ) -> Coroutine[Any, Any, tuple[int, Any]]:
+        """Receive a datagram into ``buf``, at most ``nbytes`` of it (the size of ``buf`` by default)."""
+    def sock_sendall(self, sock: socket, data: bytes | bytearray | memoryview) -> Coroutine[Any, Any, None]:
+        """Send all of ``data``. After an error nothing says how much the peer has received."""
+    def sock_sendto(self, sock: socket, data: bytes | bytearray | memoryview, address: Any) -> Coroutine[Any, Any, int]:
+        """Send a datagram to ``address``; the number of bytes sent."""
+    def sock_accept(self, sock: socket) -> Coroutine[Any, Any, tuple[socket, Any]]:
+        """Accept a connection: its socket, which is non-blocking, and the peer's address."""
     def _check_closed(self) -> None: ...
     def _add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
     def _add_writer(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...

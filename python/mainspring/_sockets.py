@@ -1,5 +1,9 @@
 """Operations on sockets that the program owns (asyncio documentation, "Working with socket objects directly").
 
+Most of them are native (src/sockets/) for what programs usually pass: a non-blocking socket that is exactly
+``socket.socket``, and arguments of the usual types. The methods here do the rest: subclasses and other objects that
+behave like sockets, blocking sockets, arguments by name and wrong ones, host names, debug mode.
+
 Each tries the system call first; only when it would block, a future waits for the descriptor. Cancelling the future
 removes the registration, unless a later operation has replaced it.
 """

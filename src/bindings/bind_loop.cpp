@@ -265,17 +265,6 @@ int descriptor_of(PyObject* file) {
   return static_cast<int>(fd);
 }
 
-// A descriptor that belongs to an open transport is not the program's to watch.
-bool check_no_transport(Loop* loop, int fd, PyObject* file) {
-  PyObject* transport = loop->transport_of(fd);
-  if (!transport) return true;
-  const Ref closing = Ref::steal(PyObject_CallMethod(transport, "is_closing", nullptr));
-  if (!closing) return false;
-  if (closing.get() == Py_True) return true;
-  PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", file, transport);
-  return false;
-}
-
 // `checked`: the public method, which refuses the descriptors of transports and returns nothing.
 template <WatchedDescriptors::Direction direction, bool checked>
 PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count) {
@@ -283,11 +272,12 @@ PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count) {
   const char* name = direction == WatchedDescriptors::kReader ? "add_reader" : "add_writer";
   if (!loop || (count < 2 && !missing(name, count < 1 ? "'fd' and 'callback'" : "'callback'"))) return nullptr;
   const int fd = descriptor_of(args[0]);
-  if (fd < 0 || (checked && !check_no_transport(loop, fd, args[0])) || !loop->check_open()) return nullptr;
+  if (fd < 0 || (checked && !loop->check_no_transport(fd, args[0])) || !loop->check_open()) return nullptr;
   Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop->make_handle(args[1], args + 2, count - 2, nullptr)));
   if (!handle) return nullptr;
   return guarded([&]() -> PyObject* {
     loop->descriptors().add(fd, direction, reinterpret_cast<Handle*>(Py_NewRef(handle.get())));
+    loop->waits().displace(fd, direction);
     return checked ? none() : handle.release();
   });
 }
@@ -302,15 +292,17 @@ PyObject* remove_descriptor(PyObject* self, PyObject* file) {
     PyErr_Clear();
     Py_RETURN_FALSE;
   }
-  if (fd < 0 || (checked && !check_no_transport(loop, fd, file))) return nullptr;
-  return PyBool_FromLong(!loop->closed && loop->descriptors().remove(fd, direction));
+  if (fd < 0 || (checked && !loop->check_no_transport(fd, file))) return nullptr;
+  if (loop->closed) Py_RETURN_FALSE;
+  const bool waited = loop->waits().displace(fd, direction);
+  return PyBool_FromLong(loop->descriptors().remove(fd, direction) || waited);
 }
 
 PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   const int fd = descriptor_of(file);
-  return fd >= 0 && check_no_transport(loop, fd, file) ? none() : nullptr;
+  return fd >= 0 && loop->check_no_transport(fd, file) ? none() : nullptr;
 }
 
 // _set_transport(fd, transport): whose the descriptor is, None for nobody's: sendfile() uses a transport's descriptor.
@@ -411,7 +403,7 @@ PyGetSetDef loop_attributes[] = {
 std::vector<PyMethodDef>& all_loop_methods() {
   static std::vector<PyMethodDef> methods = [] {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
-    for (const PyMethodDef* room : {datagram_methods_of_loop, stream_methods_of_loop}) {
+    for (const PyMethodDef* room : {datagram_methods_of_loop, socket_methods_of_loop, stream_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

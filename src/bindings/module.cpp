@@ -55,6 +55,7 @@ PYBIND11_MODULE(_core, module) {
   set_up_state(module, *state);
   bind_handles(module, *state);
   bind_datagrams(module, *state);
+  bind_sockets(module, *state);
   bind_streams(module, *state);
   bind_stream_api(module, *state);
   bind_loop(module, *state);

@@ -1,6 +1,5 @@
 #include "datagrams/datagram_transport.hpp"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -19,37 +18,6 @@ constexpr size_t kSlot = 64 * 1024;
 constexpr unsigned kBatch = Loop::kReadBufferSize / kSlot;
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
-
-// The socket address of (host, port[, flow info, scope id]) with a numeric host; 0 when Python has to look at it.
-socklen_t numeric_address(PyObject* address, int family, sockaddr_storage* storage) {
-  if (!PyTuple_CheckExact(address) || PyTuple_GET_SIZE(address) < 2) return 0;
-  PyObject* host = PyTuple_GET_ITEM(address, 0);
-  PyObject* port = PyTuple_GET_ITEM(address, 1);
-  if (!PyUnicode_CheckExact(host) || !PyLong_CheckExact(port)) return 0;
-  Py_ssize_t length;
-  const char* text = PyUnicode_AsUTF8AndSize(host, &length);
-  // A text with a null in it is an error that Python reports.
-  const bool whole = text && std::strlen(text) == static_cast<size_t>(length);
-  const long number = whole ? PyLong_AsLong(port) : -1;
-  if (number < 0 || number > 65535) {
-    PyErr_Clear();
-    return 0;
-  }
-  std::memset(storage, 0, sizeof *storage);
-  if (family == AF_INET && PyTuple_GET_SIZE(address) == 2) {
-    auto* in = reinterpret_cast<sockaddr_in*>(storage);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(static_cast<uint16_t>(number));
-    return inet_pton(AF_INET, text, &in->sin_addr) == 1 ? sizeof *in : 0;
-  }
-  if (family == AF_INET6 && PyTuple_GET_SIZE(address) == 2) {
-    auto* in6 = reinterpret_cast<sockaddr_in6*>(storage);
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(static_cast<uint16_t>(number));
-    return inet_pton(AF_INET6, text, &in6->sin6_addr) == 1 ? sizeof *in6 : 0;
-  }
-  return 0;
-}
 
 }  // namespace
 

@@ -12,6 +12,13 @@ namespace mainspring {
 // for none, None when there is no peer. A new reference; nullptr with an exception set.
 PyObject* unix_name(int fd, bool own);
 
+// The socket address of (host, port) with a numeric host; 0 when Python has to look at it.
+socklen_t numeric_address(PyObject* address, int family, sockaddr_storage* storage);
+
+// An IPv4, IPv6 or UNIX address that the kernel gave, as Python's socket gives it; None for an empty one. A new
+// reference; nullptr with an exception set.
+PyObject* address_to_python(const sockaddr* address, socklen_t size);
+
 // Holds an IPv4 or IPv6 address; of other families only that there is one.
 class Address {
  public:

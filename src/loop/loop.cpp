@@ -27,6 +27,7 @@ Loop::Loop(ModuleState& state)
       module_(Ref::borrow(state.module)),
       uv_(std::make_unique<uv::EventLoop>()),
       descriptors_(*this),
+      waits_(*this),
       // A buffer this large from malloc lies 16 bytes past a page, where copying is many times slower on some
       // processors.
       read_buffer_(static_cast<char*>(std::aligned_alloc(kPageSize, kReadBufferSize))) {
@@ -79,12 +80,24 @@ void Loop::set_transport(int fd, PyObject* transport) {
   if (transport && index >= transports_.size()) transports_.resize(index + 64, nullptr);
   if (index < transports_.size()) transports_[index] = transport;
   // The number is the transport's now; what the program watched under it was closed without remove_reader().
-  if (transport) descriptors_.forget_stale(fd);
+  if (!transport) return;
+  descriptors_.forget_stale(fd);
+  waits_.forget(fd);
 }
 
 PyObject* Loop::transport_of(int fd) const {
   const auto index = static_cast<size_t>(fd);
   return index < transports_.size() ? transports_[index] : nullptr;
+}
+
+bool Loop::check_no_transport(int fd, PyObject* file) {
+  PyObject* transport = transport_of(fd);
+  if (!transport) return true;
+  const Ref closing = Ref::steal(PyObject_CallMethod(transport, "is_closing", nullptr));
+  if (!closing) return false;
+  if (closing.get() == Py_True) return true;
+  PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", file, transport);
+  return false;
 }
 
 void Loop::drop(ReadyItem item) {
@@ -106,6 +119,7 @@ void Loop::drop_everything() {
     Py_DECREF(reinterpret_cast<PyObject*>(TimerEntry::handle_of(node)));
   }
   descriptors_.clear();
+  waits_.clear();
   while (!unflushed_.empty()) {
     IoObject* io = unflushed_.back();
     unflushed_.pop_back();
@@ -154,6 +168,7 @@ int Loop::traverse(visitproc visit, void* arg) {
   if (const int result = descriptors_.visit([&](Handle* handle) { return visit_handle(handle, visit, arg); })) {
     return result;
   }
+  if (const int result = waits_.visit([&](PyObject* object) { return visit(object, arg); })) return result;
   for (IoObject* io : unflushed_) Py_VISIT(io->object);
   for (IoObject* io = active_; io; io = io->next) Py_VISIT(io->object);
   return 0;

@@ -28,6 +28,7 @@
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/timer_wheel.hpp"
+#include "loop/waits.hpp"
 #include "loop/watched_descriptor.hpp"
 #include "uv/event_loop.hpp"
 
@@ -121,6 +122,7 @@ class Loop {
   // --- input and output --------------------------------------------------------------------------------------------
 
   WatchedDescriptors& descriptors() { return descriptors_; }
+  Waits& waits() { return waits_; }
   SignalPipe& signal_pipe() { return signal_pipe_; }
 
   // Makes the pipe that signals are written to; throws std::system_error.
@@ -137,6 +139,10 @@ class Loop {
   void set_transport(int fd, PyObject* transport);
   PyObject* transport_of(int fd) const;
 
+  // False with RuntimeError set when the descriptor belongs to an open transport, and so is not the program's to watch.
+  // `file` is what the program calls it.
+  bool check_no_transport(int fd, PyObject* file);
+
   // Polls soon: a program that wrote or registered something expects an answer.
   void expect_events() { policy_.expect_events(); }
 
@@ -147,6 +153,9 @@ class Loop {
   // asyncio.open_connection() makes its writer in the turn after connection_made().
   void expect_stream_writer() { stream_writer_turns_ = 2; }
   bool expects_stream_writer() const { return stream_writer_turns_ > 0; }
+
+  // The size of the last thing that sock_recv() received: the next is likely to be as large.
+  Py_ssize_t last_received = 0;
 
   // Hands an exception that is set to the exception handler with a message and, where given, the transport and the
   // protocol. -1 when it must leave the loop (or the handler raised such an exception).
@@ -200,6 +209,7 @@ class Loop {
   PollPolicy policy_;
   SignalPipe signal_pipe_;
   WatchedDescriptors descriptors_;
+  Waits waits_;
   std::vector<PyObject*> transports_;
   std::vector<IoObject*> unflushed_;
   IoObject* active_ = nullptr;

@@ -23,6 +23,7 @@ struct ModuleState {
   PyTypeObject* pipe_reader_type = nullptr;
   PyTypeObject* pipe_writer_type = nullptr;
   PyTypeObject* datagram_transport_type = nullptr;
+  PyTypeObject* socket_operation_type = nullptr;
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
@@ -38,6 +39,17 @@ struct ModuleState {
   size_t datagram_header = 0;  // what a waiting datagram counts beside its bytes
 
   StreamClasses* stream_classes = nullptr;  // owned; what the streams room keeps
+
+  // socket.socket, and what its methods and attributes are as long as nobody replaces them.
+  PyTypeObject* socket_type = nullptr;
+  unsigned socket_type_version = 0;  // tp_version_tag when they were last found to be as they were
+  PyObject* socket_methods = nullptr;
+  PyObject* socket_fileno = nullptr;
+  PyObject* socket_gettimeout = nullptr;
+  PyObject* socket_family = nullptr;
+  PyObject* socket_kind = nullptr;
+  PyObject* socket_protocol = nullptr;
+
   bool main_interpreter = false;
 };
 

@@ -1,0 +1,106 @@
+// Waits: who waits, once, for which descriptor: the operations sock_recv(), sock_sendall() and the like.
+//
+// The descriptors belong to the program, which may close them without a word to the loop, while a fork or a dup keeps
+// the file open and the kernel goes on reporting it. Therefore they are watched in an epoll set of this object's own,
+// beneath libuv's, which aborts the process or spins in such cases:
+//
+//   - Edge-triggered, so that a descriptor can stay in the set between two operations without anything to do for the
+//     loop; a steady exchange of requests and answers costs no epoll_ctl. Who waits has tried before.
+//   - Each registration has a number of its own, which the kernel gives back with its events. An event of an older
+//     registration is dropped, so nobody gets what belonged to a closed descriptor.
+//   - A registration is used again only for the very socket object that it was made for.
+//   - When closed files keep reporting, the set is made anew.
+//
+// Owned by Loop. Holds a reference to each object that waits, as the default loop's selector holds the callbacks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "loop/watched_descriptor.hpp"
+#include "python/ref.hpp"
+#include "uv/poller.hpp"
+
+namespace mainspring {
+
+class Loop;
+
+// A part of the object that waits; unlinked before that object dies.
+struct Wait {
+  PyObject* object;  // the object that this is part of
+
+  // The descriptor is ready: tries again. True when it has to go on waiting; otherwise it has called Waits::stop().
+  bool (*attempt)(Wait* wait);
+
+  int fd;
+  WatchedDescriptors::Direction direction;
+  bool waiting;
+};
+
+class Waits {
+ public:
+  using Direction = WatchedDescriptors::Direction;
+
+  explicit Waits(Loop& loop) : loop_(loop) {}
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+  ~Waits() { clear(); }
+
+  // Waits for `fd`, the descriptor of `socket`. Whoever waited for it in this direction before will not be told any
+  // more. Throws std::system_error.
+  void start(Wait* wait, int fd, PyObject* socket, Direction direction);
+
+  // Nothing happens if it does not wait.
+  void stop(Wait* wait);
+
+  // Somebody else takes this direction of the descriptor: whoever waited is not told any more. False when nobody did.
+  bool displace(int fd, Direction direction);
+
+  // The descriptor has a new owner: displaces both directions and stops watching.
+  void forget(int fd);
+
+  // Drops all of them without telling anybody.
+  void clear();
+
+  template <typename Visitor>
+  int visit(Visitor visitor) const {
+    for (const Entry& entry : entries_) {
+      if (entry.socket) {
+        if (int result = visitor(entry.socket)) return result;
+      }
+      for (const Wait* wait : entry.waits) {
+        if (!wait) continue;
+        if (int result = visitor(wait->object)) return result;
+      }
+    }
+    return 0;
+  }
+
+ private:
+  // What is known of the descriptor whose number is the index.
+  struct Entry {
+    PyObject* socket = nullptr;  // a weak reference to the socket object that it was registered for
+    Wait* waits[2] = {nullptr, nullptr};
+    uint32_t events = 0;  // what the kernel was asked for; 0 when the descriptor is not in the set
+    uint32_t number = 0;  // of the registration
+    uint32_t idle = 0;    // events for which nobody waited, in a row
+  };
+
+  static int serve(void* owner, int events);
+  int take_events();
+  void deliver(int fd, uint32_t number, uint32_t events);
+  void open();
+  void close();
+  void watch(int fd, uint32_t events);
+  void unwatch(int fd);
+  void renew();
+
+  Loop& loop_;
+  std::vector<Entry> entries_;
+  uv::Poller* poller_ = nullptr;
+  int epoll_ = -1;
+  uint32_t last_number_ = 0;
+  int stale_ = 0;
+};
+
+}  // namespace mainspring
