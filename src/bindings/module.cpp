@@ -33,6 +33,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.asyncio_tasks = keep(py::module_::import("asyncio.tasks").attr("__dict__"));
   state.asyncio_futures = keep(py::module_::import("asyncio.futures").attr("__dict__"));
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
+  state.base_run_in_executor = keep(base_events.attr("BaseEventLoop").attr("run_in_executor"));
   state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
   state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));
   // Server._attach() has taken the transport since Python 3.13.
@@ -49,6 +50,7 @@ PYBIND11_MODULE(_core, module) {
   set_up_state(module, *state);
   bind_handles(module, *state);
   bind_datagrams(module, *state);
+  bind_executor(module, *state);
   bind_streams(module, *state);
   bind_loop(module, *state);
 }

@@ -19,6 +19,7 @@ struct ModuleState {
   PyTypeObject* pipe_reader_type = nullptr;
   PyTypeObject* pipe_writer_type = nullptr;
   PyTypeObject* datagram_transport_type = nullptr;
+  PyTypeObject* work_queue_type = nullptr;
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
@@ -27,9 +28,17 @@ struct ModuleState {
   PyObject* asyncio_tasks = nullptr;               // the modules' dicts: what a program patches there is seen
   PyObject* asyncio_futures = nullptr;
   PyObject* base_create_task = nullptr;
+  PyObject* base_run_in_executor = nullptr;
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;
+
+  // Of mainspring._executor, which is imported with the first default executor; nullptr before.
+  PyTypeObject* thread_pool = nullptr;  // concurrent.futures.ThreadPoolExecutor
+  PyObject* thread_pool_submit = nullptr;
+  PyObject* thread_pool_module = nullptr;  // the module's dict
+  PyObject* make_pool = nullptr;
+  PyObject* add_call = nullptr;
 
   bool main_interpreter = false;
 };

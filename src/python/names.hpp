@@ -13,7 +13,8 @@ namespace mainspring {
   X(done) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \
   X(_check_thread) X(_check_callback) X(_report_callback_error) X(_report_slow) X(_handle_signal) \
   X(_call_connection_lost) X(_report_accept_error) X(_wrap_socket) X(pipe) X(Future) X(Task) \
-  X(datagram_received) X(error_received)
+  X(datagram_received) X(error_received) X(create_future) X(cancelled) X(cancel) X(submit) X(_convert_future_exc) \
+  X(_work_queue) X(_threads) X(_max_workers) X(_shutdown)
 // clang-format on
 
 struct Names {
