@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable
+from concurrent.futures import Executor
 from contextvars import Context
 from socket import socket
 from typing import Any, SupportsFloat, TypeVar, final
@@ -91,6 +92,41 @@ class SocketOperation(Coroutine[Any, Any, _T_co]):
     def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any: ...
     def close(self) -> None: ...
 
+@final
+class PendingCall:
+    """A call of ``run_in_executor`` that has not begun, in the hands of its pool: an item of its queue."""
+
+    @property
+    def future(self) -> PendingCall:
+        """Itself: what the pool cancels."""
+    def run(self, *args: Any) -> None:
+        """Call the function, once, and leave the result to the loop. ``args`` are the pool's and ignored."""
+    def cancel(self) -> None:
+        """Do not call it: the loop cancels its future."""
+
+@final
+class WorkQueue:
+    """What the threads of the loop's pool wait on.
+
+    Stands in for the ``SimpleQueue`` and for the semaphore of idle threads of ``ThreadPoolExecutor``.
+    """
+
+    def __init__(self) -> None: ...
+    def put(self, item: object, /) -> None:
+        """Append an item. A ``PendingCall`` becomes a native call again."""
+    def get(self, block: bool = True) -> Any:
+        """Run native calls until there is another item, however long that takes, and return it."""
+    def get_nowait(self) -> Any:
+        """Take the first item. Raises ``queue.Empty``."""
+    def qsize(self) -> int:
+        """How many items wait."""
+    def empty(self) -> bool:
+        """Whether no item waits."""
+    def acquire(self, *, timeout: float = 0) -> bool:
+        """Whether an idle thread is left for each item that waits. Never blocks."""
+    def release(self) -> None:
+        """Nothing: ``get`` knows which threads are idle."""
+
 class Loop:
     """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""
 
@@ -102,6 +138,8 @@ class Loop:
     _thread_id: int | None
     _task_factory: Callable[..., Any] | None
     _current_handle: Handle | None
+    _default_executor: Executor | None
+    _executor_shutdown_called: bool
 
     def __init__(self) -> None:
         """Raises OSError when the process has no descriptors left.
@@ -143,6 +181,12 @@ class Loop:
         """Whether ``close`` was called."""
     def get_debug(self) -> bool:
         """Whether debug mode is on."""
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
+        """Call ``func(*args)`` in the executor, or in the loop's own pool of threads.
+
+        Cancelling the future before the call has begun cancels the call. Raises RuntimeError when the loop is closed or
+        its pool has been shut down.
+        """
     def add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> None:
         """Run ``callback(*args)`` in each turn in which ``fd`` can be read.
 

@@ -397,13 +397,17 @@ PyGetSetDef loop_attributes[] = {
     {"_thread_id", get_object<&Loop::thread_id>, set_object<&Loop::thread_id>, nullptr, nullptr},
     {"_task_factory", get_object<&Loop::task_factory>, set_object<&Loop::task_factory>, nullptr, nullptr},
     {"_current_handle", get_object<&Loop::current_handle>, set_object<&Loop::current_handle>, nullptr, nullptr},
+    {"_default_executor", get_object<&Loop::default_executor>, set_object<&Loop::default_executor>, nullptr, nullptr},
+    {"_executor_shutdown_called", get_flag<&Loop::executor_shutdown_called>, set_flag<&Loop::executor_shutdown_called>,
+     nullptr, nullptr},
     {},
 };
 
 std::vector<PyMethodDef>& all_loop_methods() {
   static std::vector<PyMethodDef> methods = [] {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
-    for (const PyMethodDef* room : {datagram_methods_of_loop, socket_methods_of_loop, stream_methods_of_loop}) {
+    for (const PyMethodDef* room :
+         {datagram_methods_of_loop, executor_methods_of_loop, socket_methods_of_loop, stream_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

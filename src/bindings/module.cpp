@@ -34,6 +34,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.asyncio_futures = keep(py::module_::import("asyncio.futures").attr("__dict__"));
   state.default_loop = keep(py::module_::import("asyncio.unix_events").attr("_UnixSelectorEventLoop"));
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
+  state.base_run_in_executor = keep(base_events.attr("BaseEventLoop").attr("run_in_executor"));
   state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
   state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));
   const auto datagrams = py::module_::import("asyncio.selector_events").attr("_SelectorDatagramTransport");
@@ -56,6 +57,7 @@ PYBIND11_MODULE(_core, module) {
   bind_handles(module, *state);
   bind_datagrams(module, *state);
   bind_sockets(module, *state);
+  bind_executor(module, *state);
   bind_streams(module, *state);
   bind_stream_api(module, *state);
   bind_loop(module, *state);

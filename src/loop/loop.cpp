@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <thread>
 
 namespace mainspring {
 
@@ -42,6 +43,7 @@ Loop::~Loop() {
   Py_CLEAR(thread_id);
   Py_CLEAR(task_factory);
   Py_CLEAR(current_handle);
+  Py_CLEAR(default_executor);
 }
 
 Loop* Loop::from(PyObject* self) {
@@ -108,6 +110,9 @@ void Loop::drop(ReadyItem item) {
     case kArrival:
       item.as<uv::Poller>()->take();
       break;
+    case kCompletion:
+      item.as<Completion>()->drop();
+      break;
     default:
       Py_DECREF(item.as<IoObject>()->object);
   }
@@ -139,6 +144,8 @@ void Loop::close() {
   closed = true;
   drop_everything();
   signal_pipe_.close();
+  // A thread that has claimed a wake-up is about to send it. The threads of a forked child's parent never will.
+  while (wakes_claimed_.load(std::memory_order_acquire) > 0 && !uv_->forked()) std::this_thread::yield();
   uv_.reset();
   read_buffer_.reset();
 }
@@ -154,11 +161,13 @@ int Loop::traverse(visitproc visit, void* arg) {
   Py_VISIT(thread_id);
   Py_VISIT(task_factory);
   Py_VISIT(current_handle);
+  Py_VISIT(default_executor);
   for (size_t i = 0; i < ready_.size(); ++i) {
     const ReadyItem item = ready_.at(i);
     int result = 0;
     if (item.kind() == kHandle) result = visit_handle(item.as<Handle>(), visit, arg);
     if (item.kind() == kStep) result = visit(item.as<IoObject>()->object, arg);
+    if (item.kind() == kCompletion) result = item.as<Completion>()->visit(visit, arg);
     if (result) return result;
   }
   if (const int result =
@@ -178,6 +187,7 @@ void Loop::clear() {
   drop_everything();
   Py_CLEAR(task_factory);
   Py_CLEAR(current_handle);
+  Py_CLEAR(default_executor);
 }
 
 }  // namespace mainspring

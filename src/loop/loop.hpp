@@ -9,24 +9,27 @@
 //   4. Send what transports wrote during the turn.
 //
 // Everything here is touched with the GIL held, and only by the thread that runs the loop, but for
-// call_soon_threadsafe, which only appends to the ready queue and wakes the loop when it waits.
+// call_soon_threadsafe and completions, which only append to the ready queue and wake the loop when it waits.
 //
 // Ownership: the ready queue, the timer wheel, the watched descriptors and the list of unflushed transports each hold
 // strong references; `active_` lists the I/O objects that are registered with libuv and holds one on each of them.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "loop/completion.hpp"
 #include "loop/handle.hpp"
 #include "loop/io_object.hpp"
 #include "loop/module_state.hpp"
 #include "loop/poll_policy.hpp"
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
+#include "loop/sleeper.hpp"
 #include "loop/timer_wheel.hpp"
 #include "loop/waits.hpp"
 #include "loop/watched_descriptor.hpp"
@@ -85,6 +88,9 @@ class Loop {
   bool push(Handle* stolen);
   bool push_step(IoObject* io);
 
+  // Appends what another thread has finished; throws std::bad_alloc. Does not wake the loop.
+  void push_completion(Completion* completion);
+
   // Runs a Handle in its context. -1 with an exception set only for what leaves the loop.
   int run_handle(Handle* handle);
 
@@ -98,6 +104,14 @@ class Loop {
 
   // Wakes the loop if it waits. With the GIL.
   void wake_if_waiting();
+
+  // The same in two steps, for a thread that first lets go of the GIL, so that the loop finds it free: claim_wake()
+  // with the GIL, and if that was true send_wake() soon after, without it. The Loop stays open in between.
+  bool claim_wake();
+  void send_wake();
+
+  // Wakes another thread once the loop lets go of the GIL, or has run callbacks for a while: with the GIL.
+  void wake_soon(Sleeper& sleeper);
 
   // False with RuntimeError("Event loop is closed").
   bool check_open();
@@ -176,13 +190,15 @@ class Loop {
   PyObject* task_factory = nullptr;
   bool overrides_time = false;  // the method time() is not the native one
   PyObject* current_handle = nullptr;
+  PyObject* default_executor = nullptr;
+  bool executor_shutdown_called = false;
 
  private:
   struct AlignedFree {
     void operator()(char* memory) const { free(memory); }
   };
 
-  enum Kind : unsigned { kHandle, kArrival, kStep };
+  enum Kind : unsigned { kHandle, kArrival, kStep, kCompletion };
 
   Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
   bool run_once();
@@ -190,6 +206,7 @@ class Loop {
   bool to_kernel_time(int64_t now, int64_t* deadline);
   bool wait(int64_t deadline, int64_t now);
   void look();
+  void wake_owed();
   void take_arrivals();
   bool serve(ReadyItem item);
   int serve_arrival(uv::Poller* poller);
@@ -220,6 +237,16 @@ class Loop {
   int stream_writer_turns_ = 0;
   bool waiting_ = false;
   bool woken_ = false;
+  std::atomic<int> wakes_claimed_ = 0;
+
+  // Between giving up the GIL and waiting in the kernel the loop can be told that there is nothing to wait for.
+  enum Phase { kEntering, kPolling, kWoken };
+  std::atomic<Phase> phase_ = kEntering;
+
+  // A thread that has been woken but for the system call.
+  Sleeper::Address owed_ = nullptr;
+  int64_t owed_since_ = 0;
+
   bool in_turn_ = false;
   bool handles_signals_ = false;
   unsigned long running_thread_ = 0;

@@ -98,6 +98,8 @@ bool Loop::push_step(IoObject* io) {
   }
 }
 
+void Loop::push_completion(Completion* completion) { ready_.push(ReadyItem(completion, kCompletion)); }
+
 Handle* Loop::call_soon(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
   Handle* handle = make_handle(callback, args, count, context);
   if (!handle) return nullptr;
@@ -127,7 +129,32 @@ void Loop::remove_timer(TimerHandle* handle) {
 void Loop::wake_if_waiting() {
   if (!waiting_ || woken_) return;
   woken_ = true;
-  uv_->wake();
+  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+}
+
+bool Loop::claim_wake() {
+  if (!waiting_ || woken_) return false;
+  woken_ = true;
+  wakes_claimed_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Loop::send_wake() {
+  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+  wakes_claimed_.fetch_sub(1, std::memory_order_release);
+}
+
+void Loop::wake_soon(Sleeper& sleeper) {
+  if (!in_turn_) return sleeper.wake();
+  const Sleeper::Address address = sleeper.wake_later();
+  if (!address) return;
+  wake_owed();
+  owed_ = address;
+  owed_since_ = monotonic_ns();
+}
+
+void Loop::wake_owed() {
+  if (owed_) Sleeper::finish(std::exchange(owed_, nullptr));
 }
 
 bool Loop::check_open() {

@@ -11,6 +11,9 @@ namespace {
 // Transports' output waits at most this long for the turn to end, so that nobody waits for his neighbours' callbacks.
 constexpr int64_t kFlushInterval = 50'000;  // ns
 
+// As long does a thread wait that is to be woken when the loop lets go of the GIL.
+constexpr int64_t kOwedInterval = 50'000;  // ns
+
 // Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them
 // spread over a few milliseconds do not cost a thousand wake-ups.
 constexpr int64_t kTimerSpacing = 50'000;  // ns
@@ -22,10 +25,12 @@ bool Loop::run(bool handles_signals) {
   if (handles_signals_) open_signal_pipe();
   running_thread_ = PyThread_get_thread_ident();
   expect_events();
+  bool ok;
   do {
-    if (!run_once()) return false;
-  } while (!stopping);
-  return true;
+    ok = run_once();
+  } while (ok && !stopping);
+  wake_owed();
+  return ok;
 }
 
 void Loop::open_signal_pipe() {
@@ -59,8 +64,9 @@ bool Loop::run_once() {
     } else if (!wait(deadline, now)) {
       return false;
     }
-  } else if (policy_.should_poll(cycles)) {
-    look();
+  } else {
+    wake_owed();
+    if (policy_.should_poll(cycles)) look();
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
@@ -79,6 +85,7 @@ bool Loop::run_once() {
   for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
     ok = serve(ready_.pop());
     if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
+    if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
   }
   in_turn_ = false;
   if (!ok) {
@@ -141,13 +148,20 @@ bool Loop::wait(int64_t deadline, int64_t now) {
     uv_->alarm().set(std::max(deadline, timers_fired_at_ + kTimerSpacing), now);
   }
   descriptors_.check_new();
+  phase_.store(kEntering);
   waiting_ = true;
   PyThreadState* thread = PyEval_SaveThread();
-  uv_->wait();
+  wake_owed();
+  const bool waited = phase_.exchange(kPolling) != kWoken;
+  if (waited) uv_->wait();
   PyEval_RestoreThread(thread);
   waiting_ = false;
   woken_ = false;
   if (handles_signals_) signal_pipe_.end_wait();
+  if (!waited) {
+    if (policy_.should_poll(cycles)) look();
+    return true;
+  }
   take_arrivals();
   policy_.polled(true, 0);
   return true;
@@ -178,6 +192,8 @@ bool Loop::serve(ReadyItem item) {
     }
     case kArrival:
       return serve_arrival(item.as<uv::Poller>()) == 0;
+    case kCompletion:
+      return item.as<Completion>()->deliver() == 0;
     default: {
       auto* io = item.as<IoObject>();
       const Ref alive = Ref::steal(io->object);

@@ -24,6 +24,7 @@ struct ModuleState {
   PyTypeObject* pipe_writer_type = nullptr;
   PyTypeObject* datagram_transport_type = nullptr;
   PyTypeObject* socket_operation_type = nullptr;
+  PyTypeObject* work_queue_type = nullptr;
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;
@@ -33,6 +34,7 @@ struct ModuleState {
   PyObject* asyncio_futures = nullptr;
   PyObject* base_create_task = nullptr;
   PyObject* default_loop = nullptr;  // the class of the default loop
+  PyObject* base_run_in_executor = nullptr;
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
   bool attach_takes_transport = false;
@@ -49,6 +51,13 @@ struct ModuleState {
   PyObject* socket_family = nullptr;
   PyObject* socket_kind = nullptr;
   PyObject* socket_protocol = nullptr;
+
+  // Of mainspring._executor, which is imported with the first default executor; nullptr before.
+  PyTypeObject* thread_pool = nullptr;  // concurrent.futures.ThreadPoolExecutor
+  PyObject* thread_pool_submit = nullptr;
+  PyObject* thread_pool_module = nullptr;  // the module's dict
+  PyObject* make_pool = nullptr;
+  PyObject* add_call = nullptr;
 
   bool main_interpreter = false;
 };

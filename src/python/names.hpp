@@ -16,7 +16,9 @@ namespace mainspring {
   X(datagram_received) X(error_received) X(_native_stream) X(_limit) X(_loop) X(_buffer) X(_eof) X(_waiter) \
   X(_exception) X(_transport) X(_paused) X(_reader) X(_protocol) X(_connection_lost) X(_stream_reader_wr) \
   X(_client_connected_cb) X(pause_reading) X(resume_reading) X(is_closing) X(cancelled) X(create_future) \
-  X(read) X(readline) X(readexactly) X(readuntil) X(feed_data) X(at_eof) X(drain) X(write) X(n) X(separator)
+  X(read) X(readline) X(readexactly) X(readuntil) X(feed_data) X(at_eof) X(drain) X(write) X(n) X(separator) \
+  X(cancel) X(submit) X(_convert_future_exc) \
+  X(_work_queue) X(_threads) X(_max_workers) X(_shutdown)
 // clang-format on
 
 struct Names {

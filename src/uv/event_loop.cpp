@@ -34,12 +34,14 @@ EventLoop::EventLoop() : owner_(uv_os_getpid()) {
 }
 
 EventLoop::~EventLoop() {
-  if (uv_os_getpid() == owner_) {
-    close();
-  } else {
+  if (forked()) {
     ::close(uv_backend_fd(&loop_));
+  } else {
+    close();
   }
 }
+
+bool EventLoop::forked() const { return uv_os_getpid() != owner_; }
 
 void EventLoop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
 

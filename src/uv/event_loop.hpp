@@ -35,6 +35,9 @@ class EventLoop {
   // Ends a wait() in progress, or makes the next one return at once. May be called from any thread.
   void wake() noexcept;
 
+  // Whether this is a forked child of the process that made it.
+  bool forked() const;
+
   Alarm& alarm() { return *alarm_; }
   std::vector<Poller*>& arrivals() { return arrivals_; }
   uv_loop_t* native() { return &loop_; }
