@@ -12,6 +12,7 @@ void bind_loop(pybind11::module_& module, ModuleState& state);
 void bind_handles(pybind11::module_& module, ModuleState& state);
 void bind_datagrams(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
+void bind_tls(pybind11::module_& module, ModuleState& state);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
@@ -19,5 +20,6 @@ PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* 
 // Native methods of the Loop that belong to other rooms.
 extern PyMethodDef datagram_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
+extern PyMethodDef tls_methods_of_loop[];
 
 }  // namespace mainspring

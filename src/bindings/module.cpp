@@ -50,6 +50,7 @@ PYBIND11_MODULE(_core, module) {
   bind_handles(module, *state);
   bind_datagrams(module, *state);
   bind_streams(module, *state);
+  bind_tls(module, *state);
   bind_loop(module, *state);
 }
 

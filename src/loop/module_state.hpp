@@ -4,10 +4,13 @@
 // module, so the state outlives every object that uses it.
 #pragma once
 
+#include "loop/byte_sink.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
 namespace mainspring {
+
+struct TlsState;
 
 struct ModuleState {
   Names names;
@@ -19,6 +22,11 @@ struct ModuleState {
   PyTypeObject* pipe_reader_type = nullptr;
   PyTypeObject* pipe_writer_type = nullptr;
   PyTypeObject* datagram_transport_type = nullptr;
+
+  // How the rooms of streams and of TLS reach each other.
+  ByteSink byte_sink;
+  PyObject* (*write_to_socket)(PyObject* socket_transport, PyObject* data) = nullptr;
+  TlsState* tls = nullptr;  // made with the first TLS connection
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;

@@ -13,7 +13,9 @@ namespace mainspring {
   X(done) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \
   X(_check_thread) X(_check_callback) X(_report_callback_error) X(_report_slow) X(_handle_signal) \
   X(_call_connection_lost) X(_report_accept_error) X(_wrap_socket) X(pipe) X(Future) X(Task) \
-  X(datagram_received) X(error_received)
+  X(datagram_received) X(error_received) X(write) X(call_soon) X(_ssl_protocol) X(_python_write) X(_python_writelines) \
+  X(_do_handshake) X(_do_flush) X(_do_shutdown) X(_do_write) X(_do_read) X(_call_eof_received) X(_start_shutdown) \
+  X(_control_app_writing) X(_control_ssl_reading)
 // clang-format on
 
 struct Names {
