@@ -40,6 +40,8 @@ OPERATIONS = (
     Counted("chain", "call_soon → run, chained", 10_000, 60_000),
     Counted("timer", "timer set → cancelled", 10_000, 60_000),
     Counted("echo", "TCP echo round trip, protocol, 1 KiB", 2_000, 12_000),
+    Counted("tls", "TLS echo round trip, protocol, 1 KiB", 2_000, 8_000),
+    Counted("tls-100k", "TLS echo round trip, protocol, 100 KiB", 200, 1_000),
 )
 
 
@@ -50,6 +52,7 @@ class CallgrindError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="callgrind", description=__doc__)
     parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
+    parser.add_argument("--operations", metavar="A,B", help="only these, of " + ", ".join(o.name for o in OPERATIONS))
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
     options = parser.parse_args(arguments)
     names = options.loops.split(",")
@@ -60,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     figures: dict[str, dict[str, int]] = {}
     try:
         for operation in OPERATIONS:
+            if options.operations is not None and operation.name not in options.operations.split(","):
+                continue
             for name in names:
                 print(f"{operation.label} on {name}", file=sys.stderr, flush=True)
                 figures.setdefault(operation.label, {})[name] = instructions_each(operation, name)

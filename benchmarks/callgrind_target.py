@@ -9,7 +9,7 @@ import sys
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import in_thread
-from mainspring.benchmarks.workloads import echo_protocol
+from mainspring.benchmarks.workloads import echo_protocol, echo_tls
 from mainspring.benchmarks.workloads.chained_call_soon import chain
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
 
@@ -24,7 +24,17 @@ async def echo(loop: asyncio.AbstractEventLoop, count: int) -> None:
         )
 
 
-OPERATIONS = {"chain": chain, "timer": set_and_cancel, "echo": echo}
+async def tls(loop: asyncio.AbstractEventLoop, count: int, size: int = 1024) -> None:
+    async with echo_tls.serve_protocol() as port:
+        options = {"connections": 16, "size": size, "requests": count, "tls": echo_tls.OPENSSL}
+        await in_thread(lambda: run_generator("echo", port, watch=False, **options))
+
+
+async def tls_large(loop: asyncio.AbstractEventLoop, count: int) -> None:
+    await tls(loop, count, 100 * 1024)
+
+
+OPERATIONS = {"chain": chain, "timer": set_and_cancel, "echo": echo, "tls": tls, "tls-100k": tls_large}
 
 
 async def run(loop_name: str, operation: str, count: int) -> None:
