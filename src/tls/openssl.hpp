@@ -10,6 +10,7 @@ namespace mainspring::openssl {
 
 struct Ssl;
 struct Bio;
+struct BioMethod;
 
 // Results of SSL_get_error (openssl/ssl.h).
 inline constexpr int kWantRead = 2;
@@ -25,6 +26,21 @@ struct Functions {
   int (*bio_write)(Bio* bio, const void* data, int size) = nullptr;
   size_t (*bio_pending)(Bio* bio) = nullptr;
   void (*clear_errors)() = nullptr;
+
+  // For BIOs of our own.
+  void (*ssl_set_read_bio)(Ssl* ssl, Bio* stolen) = nullptr;
+  void (*ssl_set_write_bio)(Ssl* ssl, Bio* stolen) = nullptr;
+  Bio* (*bio_new)(const BioMethod* method) = nullptr;
+  int (*bio_add_reference)(Bio* bio) = nullptr;
+  void (*bio_set_data)(Bio* bio, void* data) = nullptr;
+  void* (*bio_get_data)(Bio* bio) = nullptr;
+  void (*bio_set_init)(Bio* bio, int value) = nullptr;
+  void (*bio_set_flags)(Bio* bio, int flags) = nullptr;
+  void (*bio_clear_flags)(Bio* bio, int flags) = nullptr;
+  BioMethod* (*bio_method_new)(int type, const char* name) = nullptr;
+  int (*bio_method_set_read)(BioMethod* method, int (*read)(Bio*, char*, int)) = nullptr;
+  int (*bio_method_set_write)(BioMethod* method, int (*write)(Bio*, const char*, int)) = nullptr;
+  int (*bio_method_set_control)(BioMethod* method, long (*control)(Bio*, int, long, void*)) = nullptr;
 
   // Fills the table from the shared library `path`, which must be loaded already. False when something is missing or
   // the library is not version `version` (OPENSSL_VERSION_NUMBER).

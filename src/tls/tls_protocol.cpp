@@ -54,7 +54,7 @@ bool TlsProtocol::check(PyObject* object) {
 int TlsProtocol::drive(Loop* loop, PyObject* object) {
   ModuleState& module = loop->state();
   if (!module.tls && !(module.tls = TlsState::make())) return -1;
-  const TlsState* tls = module.tls;
+  TlsState* tls = module.tls;
   TlsProtocol* self = from(object);
   if (!tls->usable || self->tls_ || !self->sslobj) return 0;
   if (reinterpret_cast<PyObject*>(Py_TYPE(self->sslobj)) != tls->object_type) return 0;

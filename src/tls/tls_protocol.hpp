@@ -41,7 +41,7 @@ struct TlsProtocol {
   Mark incoming_low;
 
   // Set by drive().
-  const TlsState* tls_;
+  TlsState* tls_;
   Loop* loop_;
   PyObject* loop_object_;
   PyObject* driven_;  // the ssl.SSLObject that the pointers belong to
@@ -81,18 +81,23 @@ struct TlsProtocol {
 
   bool backlog_empty() const { return write_backlog && PyObject_Size(write_backlog) == 0; }
   Names& names() { return loop_->names(); }
-  bool read();
-  bool read_records();
-  bool read_copied(bool* ended);
+  bool read(const char* received, size_t size);
+  bool read_records(const char* received, size_t size);
+  bool read_copied(const char* received, size_t size, bool* ended);
+  bool decrypt_all(const char* received, size_t size, Step* step, Ref* data);
+  bool receive(const char* data, size_t size);
   bool read_buffered(bool* ended);
   bool deliver(PyObject* data);
   bool end_received();
   Step decrypt(char* target, size_t size, size_t* count);
   Step read_in_python(size_t size, Ref* data);
   bool send_outgoing();
+  bool send(Ref records);
+  bool send_encrypted(Ref records, size_t size);
   bool control_app_writing();
   bool control_ssl_reading();
   bool leave_to_python(Arguments chunks, Py_ssize_t count, size_t written);
+  bool encrypt(PyObject* chunk, size_t* written);
   bool fatal_error();
   bool call(PyObject* name);
   static bool missing(const char* name);

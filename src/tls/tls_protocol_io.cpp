@@ -16,10 +16,13 @@ constexpr const char* kFatal = "Fatal error on SSL protocol";
 // asyncio.sslproto.SSLProtocol.max_size
 constexpr size_t kMaxSize = 256 * 1024;
 
-// Plaintext of at most this many waiting bytes is decrypted into the loop's buffer and copied; more is decrypted into
-// the bytes object itself, for which a record that was begun earlier needs room as well.
+// Plaintext of at most this many waiting bytes is decrypted into a buffer and copied; more is decrypted into the bytes
+// object itself, for which a record that was begun earlier needs room as well.
 constexpr size_t kCopied = 8 * 1024;
 constexpr size_t kRecord = 16 * 1024;
+
+// By how much a record is longer than its plaintext, at least mostly: what does not fit takes the slower way.
+constexpr size_t kRecordOverhead = 64;
 
 }  // namespace
 
@@ -51,13 +54,10 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
   TlsProtocol* protocol = from(self);
   const Ref alive = Ref::borrow(self);
   const TlsState* tls = protocol->tls_;
-  if (tls->openssl.bio_write(protocol->pointers_.incoming, data, static_cast<int>(size)) != static_cast<int>(size)) {
-    PyErr_NoMemory();
-    return false;
-  }
+  if (protocol->state == tls->wrapped) [[likely]]
+    return protocol->read(data, size);
+  if (!protocol->receive(data, size)) return false;
   PyObject* state = protocol->state;
-  if (state == tls->wrapped) [[likely]]
-    return protocol->read();
   Names& names = protocol->names();
   if (state == tls->do_handshake) return protocol->call(names._do_handshake);
   if (state == tls->flushing) return protocol->call(names._do_flush);
@@ -65,22 +65,38 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
   return true;
 }
 
+// What SSLProtocol's `self._incoming.write(data)` does.
+bool TlsProtocol::receive(const char* data, size_t size) {
+  if (size == 0) return true;
+  if (tls_->openssl.bio_write(pointers_.incoming, data, static_cast<int>(size)) == static_cast<int>(size)) return true;
+  PyErr_NoMemory();
+  return false;
+}
+
 PyObject* TlsProtocol::do_read(PyObject* self, PyObject*) {
   TlsProtocol* protocol = from(self);
   if (!protocol->ready()) return PyObject_CallMethod(self, "_python_do_read", nullptr);
   const Ref alive = Ref::borrow(self);
-  return protocol->read() ? none() : nullptr;
+  return protocol->read(nullptr, 0) ? none() : nullptr;
 }
 
-bool TlsProtocol::read() {
+// `received` has not been given to the incoming BIO yet.
+bool TlsProtocol::read(const char* received, size_t size) {
   if (state != tls_->wrapped && state != tls_->flushing) return true;
-  return read_records() || fatal_error();
+  return read_records(received, size) || fatal_error();
 }
 
-bool TlsProtocol::read_records() {
-  if (app_reading_paused != Py_True) {
+bool TlsProtocol::read_records(const char* received, size_t size) {
+  const bool reads = app_reading_paused != Py_True;
+  const bool copies = reads && app_protocol_is_buffer != Py_True;
+  // Only what has nothing before it can be read where it lies.
+  if (size > 0 && (!copies || tls_->openssl.bio_pending(pointers_.incoming) > 0)) {
+    if (!receive(received, size)) return false;
+    size = 0;
+  }
+  if (reads) {
     bool ended = false;
-    if (app_protocol_is_buffer == Py_True ? !read_buffered(&ended) : !read_copied(&ended)) return false;
+    if (copies ? !read_copied(received, size, &ended) : !read_buffered(&ended)) return false;
     if (ended && !end_received()) return false;
     if (backlog_empty() ? !send_outgoing() : !call(names()._do_write)) return false;
   }
@@ -121,53 +137,63 @@ bool TlsProtocol::deliver(PyObject* data) {
   return static_cast<bool>(result);
 }
 
-bool TlsProtocol::read_copied(bool* ended) {
-  Ref chunks;  // a list, when one bytes object was not enough
-  Ref last;
-  const auto keep = [&](Ref chunk) {
-    if (!last) {
-      last = std::move(chunk);
-      return true;
-    }
-    if (!chunks) chunks = Ref::steal(PyList_New(0));
-    if (!chunks || PyList_Append(chunks.get(), last.get()) < 0) return false;
-    last = std::move(chunk);
-    return true;
-  };
-  Step step = Step::kData;
-  while (step == Step::kData) {
-    const size_t waiting = tls_->openssl.bio_pending(pointers_.incoming);
-    PyObject* direct = nullptr;
-    char* target = loop_->read_buffer();
-    size_t size = Loop::kReadBufferSize;
-    if (waiting > kCopied) {
-      size = waiting + kRecord;
-      if (!(direct = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)))) return false;
-      target = PyBytes_AS_STRING(direct);
-    }
-    size_t filled = 0;
-    while (filled < size) {
+// Decrypts until OpenSSL has no more, or once the room is full, into one bytes object; an empty Ref for nothing. No
+// Python runs here. False with an exception set.
+bool TlsProtocol::decrypt_all(const char* received, size_t size, Step* step, Ref* data) {
+  const size_t waiting = size > 0 ? size : tls_->openssl.bio_pending(pointers_.incoming);
+  PyObject* direct = nullptr;
+  char* target = tls_->scratch;
+  size_t room = sizeof tls_->scratch;
+  if (waiting > kCopied) {
+    room = waiting + kRecord;
+    if (!(direct = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)))) return false;
+    target = PyBytes_AS_STRING(direct);
+  }
+  size_t filled = 0;
+  {
+    std::optional<ReadingFrom> source;
+    if (size > 0) source.emplace(tls_->bios, pointers_.ssl, pointers_.incoming, received, size);
+    while (filled < room) {
       size_t count = 0;
-      step = decrypt(target + filled, size - filled, &count);
-      if (step != Step::kData) break;
+      *step = decrypt(target + filled, room - filled, &count);
+      if (*step != Step::kData) break;
       filled += count;
     }
-    if (direct) {
-      if (filled == 0) {
-        Py_DECREF(direct);
-      } else {
-        if (_PyBytes_Resize(&direct, static_cast<Py_ssize_t>(filled)) < 0 || !keep(Ref::steal(direct))) return false;
+  }
+  if (filled == 0) {
+    Py_XDECREF(direct);
+    return true;
+  }
+  if (direct) {
+    if (_PyBytes_Resize(&direct, static_cast<Py_ssize_t>(filled)) < 0) return false;
+    *data = Ref::steal(direct);
+    return true;
+  }
+  *data = Ref::steal(PyBytes_FromStringAndSize(target, static_cast<Py_ssize_t>(filled)));
+  return static_cast<bool>(*data);
+}
+
+bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {
+  Ref chunks;  // a list, when one bytes object was not enough
+  Ref last;
+  Step step = Step::kData;
+  while (step == Step::kData) {
+    Ref data;
+    if (!decrypt_all(received, size, &step, &data)) return false;
+    // What was left of it is in the incoming BIO now.
+    size = 0;
+    while (true) {
+      if (data) {
+        if (last) {
+          if (!chunks) chunks = Ref::steal(PyList_New(0));
+          if (!chunks || PyList_Append(chunks.get(), last.get()) < 0) return false;
+        }
+        last = std::move(data);
       }
-    } else if (filled > 0) {
-      Ref copy = Ref::steal(PyBytes_FromStringAndSize(target, static_cast<Py_ssize_t>(filled)));
-      if (!copy || !keep(std::move(copy))) return false;
-    }
-    // The loop's buffer is empty by now: Python may use it.
-    if (step == Step::kUnusual) {
-      Ref data;
+      if (step != Step::kUnusual) break;
       step = read_in_python(kMaxSize, &data);
       if (step == Step::kError) return false;
-      if (step == Step::kData && !keep(std::move(data))) return false;
+      if (step == Step::kEnd) data.reset();
     }
   }
   *ended = step == Step::kEnd;
@@ -253,26 +279,51 @@ bool TlsProtocol::is_plain(PyObject* data) {
 
 bool TlsProtocol::write_now(Arguments chunks, Py_ssize_t count) {
   const Ref alive = Ref::borrow(object());
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    size_t written = 0;
-    {
-      Buffer buffer;
-      if (!buffer.get(chunks[i], PyBUF_SIMPLE)) {
-        PyErr_Clear();
-        return leave_to_python(chunks + i, count - i, 0);
-      }
-      // One call encrypts one record.
-      size_t last = 0;
-      while (written < buffer.size()) {
-        tls_->openssl.clear_errors();
-        if (tls_->openssl.ssl_write(pointers_.ssl, buffer.data() + written, buffer.size() - written, &last) != 1) break;
-        written += last;
-      }
-      if (written == buffer.size()) continue;
+  // The records go straight into the bytes object that is sent, unless others wait before them.
+  const bool direct = ssl_writing_paused != Py_True && tls_->openssl.bio_pending(pointers_.outgoing) == 0;
+  Ref records;
+  size_t room = 0;
+  if (direct) {
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      const auto size = static_cast<size_t>(PyObject_Size(chunks[i]));
+      room += size + (size / kRecord + 1) * kRecordOverhead;
     }
-    return leave_to_python(chunks + i, count - i, written);
+    records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
+    if (!records) return false;
   }
+  Py_ssize_t done = 0;
+  size_t written = 0;
+  {
+    std::optional<WritingTo> target;
+    if (direct) target.emplace(tls_->bios, pointers_.ssl, pointers_.outgoing, PyBytes_AS_STRING(records.get()), room);
+    while (done < count && encrypt(chunks[done], &written)) {
+      ++done;
+      written = 0;
+    }
+    if (direct) room -= target->room_left();
+  }
+  if (direct && !send_encrypted(std::move(records), room)) return fatal_error();
+  if (done < count) return leave_to_python(chunks + done, count - done, written);
   return send_outgoing() || fatal_error();
+}
+
+// Encrypts one chunk; `written` counts what of it was. False, without an exception, when OpenSSL refuses the rest.
+bool TlsProtocol::encrypt(PyObject* chunk, size_t* written) {
+  Buffer buffer;
+  if (!buffer.get(chunk, PyBUF_SIMPLE)) {
+    PyErr_Clear();
+    return false;
+  }
+  // One call encrypts one record.
+  size_t count = 0;
+  while (*written < buffer.size()) {
+    tls_->openssl.clear_errors();
+    if (tls_->openssl.ssl_write(pointers_.ssl, buffer.data() + *written, buffer.size() - *written, &count) != 1) {
+      return false;
+    }
+    *written += count;
+  }
+  return true;
 }
 
 // OpenSSL has refused, be it for now: the rest goes into the backlog and SSLProtocol tries again.
@@ -299,20 +350,31 @@ PyObject* TlsProtocol::process_outgoing(PyObject* self, PyObject*) {
   return protocol->send_outgoing() ? none() : nullptr;
 }
 
+bool TlsProtocol::send(Ref records) {
+  if (!transport) return missing("_transport");
+  const ModuleState& module = loop_->state();
+  const Ref below = Ref::borrow(transport);
+  const Ref result = Ref::steal(Py_TYPE(below.get()) == module.socket_transport_type
+                                    ? module.write_to_socket(below.get(), records.get())
+                                    : PyObject_CallMethodOneArg(below.get(), names().write, records.get()));
+  return static_cast<bool>(result);
+}
+
+bool TlsProtocol::send_encrypted(Ref records, size_t size) {
+  if (size == 0) return true;
+  PyObject* resized = records.release();
+  if (_PyBytes_Resize(&resized, static_cast<Py_ssize_t>(size)) < 0) return false;
+  return send(Ref::steal(resized));
+}
+
 bool TlsProtocol::send_outgoing() {
   if (ssl_writing_paused != Py_True) {
     const size_t size = tls_->openssl.bio_pending(pointers_.outgoing);
     if (size > 0) {
-      if (!transport) return missing("_transport");
-      const Ref records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+      Ref records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
       if (!records) return false;
       tls_->openssl.bio_read(pointers_.outgoing, PyBytes_AS_STRING(records.get()), static_cast<int>(size));
-      const ModuleState& module = loop_->state();
-      const Ref below = Ref::borrow(transport);
-      const Ref result = Ref::steal(Py_TYPE(below.get()) == module.socket_transport_type
-                                        ? module.write_to_socket(below.get(), records.get())
-                                        : PyObject_CallMethodOneArg(below.get(), names().write, records.get()));
-      if (!result) return false;
+      if (!send(std::move(records))) return false;
     }
   }
   return control_app_writing();

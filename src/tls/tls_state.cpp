@@ -53,7 +53,8 @@ bool TlsState::fill() {
   if (!path || !version) return false;
   const char* file = PyUnicode_AsUTF8(path.get());
   const unsigned long number = PyLong_AsUnsignedLong(version.get());
-  return file && !PyErr_Occurred() && openssl.find(file, number) && check_layout(ssl.get());
+  return file && !PyErr_Occurred() && openssl.find(file, number) && bios.make(openssl) &&
+         check_layout(ssl.get());
 }
 
 bool TlsState::check_layout(PyObject* ssl_module) {

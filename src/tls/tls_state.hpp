@@ -4,13 +4,16 @@
 #pragma once
 
 #include "python/ref.hpp"
-#include "tls/openssl.hpp"
+#include "tls/memory_bio.hpp"
 
 namespace mainspring {
 
 struct TlsState {
   openssl::Functions openssl;
   bool usable = false;
+  MemoryBios bios;
+  // Small amounts of plaintext on their way into a bytes object.
+  char scratch[64 * 1024];
 
   // Types of the modules `_ssl` and `ssl`.
   PyObject* raw_type = nullptr;
