@@ -27,9 +27,9 @@ def server_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         key, certificate = Path(folder, "key.pem"), Path(folder, "certificate.pem")
-        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        words = ["openssl", "req", "-x509", *kind, "-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(words, check=True, capture_output=True)
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        names = ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(["openssl", "req", "-x509", *kind, *names], check=True, capture_output=True)
         context.load_cert_chain(certificate, key)
     return context
 

@@ -1,7 +1,7 @@
 """TLS: the standard library's protocol, whose hot path is native.
 
-Handshake, shutdown, timeouts and errors are ``asyncio.sslproto``'s own code; the native halves carry the data. They call
-the methods named ``_python_...`` for whatever is not plain data on an established connection.
+Handshake, shutdown, timeouts and errors are ``asyncio.sslproto``'s own code; the native halves carry the data. They
+call the methods named ``_python_...`` for whatever is not plain data on an established connection.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class TlsProtocol(_core.TlsProtocol, _SSLProtocol):  # type: ignore[misc]
         if native:
             loop._drive_tls(self)
 
-    def _get_app_transport(self) -> Any:
+    def _get_app_transport(self: Any) -> Any:
         if self._app_transport is None and not self._app_transport_created:
             self._app_transport = TlsTransport(self._loop, self)
             self._app_transport_created = True
         return _SSLProtocol._get_app_transport(self)
 
-    def _python_read_into(self, buffer: Any) -> None:
+    def _python_read_into(self: Any, buffer: Any) -> None:
         """Read into a buffer that the program's protocol has given already."""
         get_buffer = self._app_protocol_get_buffer
 

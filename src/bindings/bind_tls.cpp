@@ -143,9 +143,15 @@ PyType_Spec writing_spec = {"mainspring._core.TlsWriting", sizeof(PyObject), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, writing_slots};
 
 // A module that nobody imports: through it the methods above, which belong to no object of ours, find the state.
-PyModuleDef carrier = {
-    PyModuleDef_HEAD_INIT, "mainspring._core.tls", nullptr, sizeof(ModuleState*), nullptr, nullptr, nullptr, nullptr,
-    nullptr};
+PyModuleDef carrier = {PyModuleDef_HEAD_INIT,
+                       "mainspring._core.tls",
+                       nullptr,
+                       sizeof(ModuleState*),
+                       nullptr,
+                       nullptr,
+                       nullptr,
+                       nullptr,
+                       nullptr};
 
 // _drive_tls(protocol)
 PyObject* drive_tls(PyObject* self, PyObject* protocol) {
@@ -182,8 +188,8 @@ void bind_tls(py::module_& module, ModuleState& state) {
   const py::object carrying = py::reinterpret_steal<py::object>(PyModule_Create(&carrier));
   if (!carrying) throw py::error_already_set();
   *static_cast<ModuleState**>(PyModule_GetState(carrying.ptr())) = &state;
-  const py::object writing = py::reinterpret_steal<py::object>(
-      PyType_FromModuleAndSpec(carrying.ptr(), &writing_spec, nullptr));
+  const py::object writing =
+      py::reinterpret_steal<py::object>(PyType_FromModuleAndSpec(carrying.ptr(), &writing_spec, nullptr));
   if (!writing) throw py::error_already_set();
   module.attr("TlsWriting") = writing;
 }

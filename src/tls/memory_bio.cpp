@@ -13,18 +13,14 @@ constexpr int kRetryReading = 0x01 | 0x08;
 constexpr int kRetryFlags = 0x0f;
 constexpr int kFlush = 11;
 
-MemoryBios& bios_of(openssl::Bio* bio, void* (*get_data)(openssl::Bio*)) {
-  return *static_cast<MemoryBios*>(get_data(bio));
-}
+// OpenSSL calls the functions below with nothing but the BIO, so the function that gives its data is here. It is the
+// same for all interpreters: a process has one `_ssl`.
+void* (*get_data)(openssl::Bio*) = nullptr;
 
-}  // namespace
+MemoryBios& bios_of(openssl::Bio* bio) { return *static_cast<MemoryBios*>(get_data(bio)); }
 
-// OpenSSL calls these with nothing but the BIO, so they find the function that gives its data here. It is the same for
-// all interpreters: a process has one `_ssl`.
-static void* (*get_data)(openssl::Bio*) = nullptr;
-
-static int read_source(openssl::Bio* bio, char* target, int size) {
-  MemoryBios& bios = bios_of(bio, get_data);
+int read_source(openssl::Bio* bio, char* target, int size) {
+  MemoryBios& bios = bios_of(bio);
   bios.openssl->bio_clear_flags(bio, kRetryFlags);
   if (size <= 0) return 0;
   if (bios.source.size == 0) {
@@ -38,8 +34,8 @@ static int read_source(openssl::Bio* bio, char* target, int size) {
   return static_cast<int>(count);
 }
 
-static int write_target(openssl::Bio* bio, const char* data, int size) {
-  MemoryBios& bios = bios_of(bio, get_data);
+int write_target(openssl::Bio* bio, const char* data, int size) {
+  MemoryBios& bios = bios_of(bio);
   bios.openssl->bio_clear_flags(bio, kRetryFlags);
   if (size <= 0) return 0;
   const auto wanted = static_cast<size_t>(size);
@@ -54,7 +50,9 @@ static int write_target(openssl::Bio* bio, const char* data, int size) {
   return size;
 }
 
-static long control(openssl::Bio*, int command, long, void*) { return command == kFlush; }
+long control(openssl::Bio*, int command, long, void*) { return command == kFlush; }
+
+}  // namespace
 
 bool MemoryBios::make(const openssl::Functions& functions) {
   openssl = &functions;

@@ -2,8 +2,8 @@
 // them straight into the bytes object that is sent. ssl.MemoryBIO would copy them once more.
 //
 // There is one of each per interpreter, owned by TlsState. It takes the place of a connection's own BIO for as long as
-// a scope lasts in which no Python runs; what a scope leaves over goes to the connection's own BIO, so that Python finds
-// everything where it expects it.
+// a scope lasts in which no Python runs; what a scope leaves over goes to the connection's own BIO, so that Python
+// finds everything where it expects it.
 #pragma once
 
 #include "tls/openssl.hpp"

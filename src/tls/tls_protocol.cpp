@@ -62,8 +62,8 @@ int TlsProtocol::drive(Loop* loop, PyObject* object) {
   const Ref incoming = attribute(object, "_incoming");
   const Ref outgoing = attribute(object, "_outgoing");
   const Ref context = raw ? attribute(raw.get(), "context") : Ref();
-  const bool fits = context && incoming && outgoing && reinterpret_cast<PyObject*>(Py_TYPE(raw.get())) == tls->raw_type &&
-                    !has_callbacks(context.get()) &&
+  const bool fits = context && incoming && outgoing &&
+                    reinterpret_cast<PyObject*>(Py_TYPE(raw.get())) == tls->raw_type && !has_callbacks(context.get()) &&
                     tls->find_pointers(raw.get(), context.get(), incoming.get(), outgoing.get(), &self->pointers_);
   if (PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;

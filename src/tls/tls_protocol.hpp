@@ -2,8 +2,9 @@
 // established TLS connection; handshake, shutdown, timeouts and errors are the standard library's own code.
 //
 // A plain struct behind a Python object, whose Python subclass also inherits from SSLProtocol. The fields that both
-// halves use are attributes of the object under SSLProtocol's names. drive() looks for the SSL* inside the ssl.SSLObject;
-// as long as it is not found, or the program has put another object in its place, the methods here call SSLProtocol's.
+// halves use are attributes of the object under SSLProtocol's names. drive() looks for the SSL* inside the
+// ssl.SSLObject; as long as it is not found, or the program has put another object in its place, the methods here call
+// SSLProtocol's.
 //
 // What does not go well is done again in Python: OpenSSL stays in its error state, so that `_ssl` meets the same error
 // and raises the exception that it always raises.

@@ -53,8 +53,7 @@ bool TlsState::fill() {
   if (!path || !version) return false;
   const char* file = PyUnicode_AsUTF8(path.get());
   const unsigned long number = PyLong_AsUnsignedLong(version.get());
-  return file && !PyErr_Occurred() && openssl.find(file, number) && bios.make(openssl) &&
-         check_layout(ssl.get());
+  return file && !PyErr_Occurred() && openssl.find(file, number) && bios.make(openssl) && check_layout(ssl.get());
 }
 
 bool TlsState::check_layout(PyObject* ssl_module) {
@@ -64,8 +63,8 @@ bool TlsState::check_layout(PyObject* ssl_module) {
   if (!incoming || !outgoing || !kind) return false;
   const Ref context = Ref::steal(PyObject_CallMethod(ssl_module, "SSLContext", "O", kind.get()));
   if (!context) return false;
-  const Ref object = Ref::steal(PyObject_CallMethod(context.get(), "wrap_bio", "OOOs", incoming.get(), outgoing.get(),
-                                                    Py_False, "localhost"));
+  const Ref object = Ref::steal(
+      PyObject_CallMethod(context.get(), "wrap_bio", "OOOs", incoming.get(), outgoing.get(), Py_False, "localhost"));
   const Ref raw = Ref::steal(attribute(object, "_sslobj"));
   Pointers found;
   return raw && find_pointers(raw.get(), context.get(), incoming.get(), outgoing.get(), &found);

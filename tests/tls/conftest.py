@@ -29,6 +29,7 @@ def tls_way(request, monkeypatch):
     monkeypatch.setattr(_tls, "native", request.param == "native")
     return request.param
 
+
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 

@@ -1,4 +1,4 @@
-"""TLS by calls to OpenSSL: when it is used and when not, what it leaves to asyncio.sslproto, and what it keeps alive."""
+"""TLS by calls to OpenSSL: when it is used, what it leaves to asyncio.sslproto, and what it keeps alive."""
 
 import array
 import asyncio
