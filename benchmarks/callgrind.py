@@ -44,6 +44,8 @@ OPERATIONS = (
     Counted("readline", "TCP echo round trip, streams, readline and drain, 1 KiB", 2_000, 8_000),
     Counted("readexactly", "TCP echo round trip, streams, readexactly and drain, 1 KiB", 2_000, 8_000),
     Counted("echo-sockets", "TCP echo round trip, sock_recv and sock_sendall, 1 KiB", 2_000, 12_000),
+    Counted("tls", "TLS echo round trip, protocol, 1 KiB", 2_000, 8_000),
+    Counted("tls-100k", "TLS echo round trip, protocol, 100 KiB", 200, 1_000),
 )
 
 
@@ -54,7 +56,7 @@ class CallgrindError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="callgrind", description=__doc__)
     parser.add_argument("--loops", default=f"{DEFAULT},{OURS},uvloop,rloop", metavar="A,B")
-    parser.add_argument("--operations", default=",".join(each.name for each in OPERATIONS), metavar="A,B")
+    parser.add_argument("--operations", metavar="A,B", help="only these, of " + ", ".join(o.name for o in OPERATIONS))
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
     options = parser.parse_args(arguments)
     names = options.loops.split(",")
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     figures: dict[str, dict[str, int]] = {}
     try:
         for operation in OPERATIONS:
-            if operation.name not in options.operations.split(","):
+            if options.operations is not None and operation.name not in options.operations.split(","):
                 continue
             for name in names:
                 print(f"{operation.label} on {name}", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from mainspring.benchmarks.callbacks import Operation
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import StartServer, in_thread
-from mainspring.benchmarks.workloads import echo_protocol, echo_sockets, echo_streams
+from mainspring.benchmarks.workloads import echo_protocol, echo_sockets, echo_streams, echo_tls
 from mainspring.benchmarks.workloads.chained_call_soon import chain
 from mainspring.benchmarks.workloads.echo_sizes import KIB
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
@@ -31,6 +31,17 @@ def serving(start: StartServer, mode: str = "echo") -> Operation:
     return operation
 
 
+def tls(size: int) -> Operation:
+    """A server under a load of so many requests through TLS."""
+
+    async def operation(_: asyncio.AbstractEventLoop, count: int) -> None:
+        async with echo_tls.serve_protocol() as port:
+            options = {"connections": 16, "size": size, "requests": count, "tls": echo_tls.OPENSSL}
+            await in_thread(lambda: run_generator("echo", port, watch=False, **options))
+
+    return operation
+
+
 OPERATIONS: dict[str, Operation] = {
     "chain": chain,
     "timer": set_and_cancel,
@@ -39,6 +50,8 @@ OPERATIONS: dict[str, Operation] = {
     "readline": serving(echo_streams.serving(echo_streams.echo_lines), "lines"),
     "readexactly": serving(echo_streams.serving(echo_streams.echo_exactly(KIB))),
     "echo-sockets": serving(echo_sockets.serve),
+    "tls": tls(KIB),
+    "tls-100k": tls(100 * KIB),
 }
 
 

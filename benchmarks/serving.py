@@ -28,6 +28,8 @@ class ServerWorkload:
     connections: int
     size: int = 1024
     quick: bool = True
+    tls: str | None = None
+    """OpenSSL's library for the load generator, for servers that speak TLS."""
     unit: Unit = REQUESTS
     network: bool = True
 
@@ -61,6 +63,7 @@ class ServerWorkload:
                     warmup=windows.warmup,
                     duration=windows.server,
                     cpu=generator_cpu,
+                    tls=self.tls,
                 )
             )
             return check(), figures

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,7 @@
 #include "options.hpp"
 #include "processor_time.hpp"
 #include "system.hpp"
+#include "tls.hpp"
 
 namespace load {
 
@@ -51,11 +53,18 @@ class Generator {
     std::uint64_t started = 0;
     EchoAnswer echo;
     HttpAnswer http;
+    TlsClient::Session tls = nullptr;
   };
+
+  // What receive_bytes() gives when there is nothing yet.
+  static constexpr ssize_t nothing_yet = -1;
 
   void start_request(Connection& connection, std::uint64_t now);
   void send_rest(Connection& connection);
   void receive(Connection& connection);
+  void shake_hands(Connection& connection);
+  ssize_t send_bytes(Connection& connection, const char* data, std::size_t size);
+  ssize_t receive_bytes(Connection& connection);
   void complete(Connection& connection);
   void fail(Connection& connection, const std::string& reason);
   void turn(int timeout_milliseconds);
@@ -67,6 +76,7 @@ class Generator {
   std::vector<Connection> connections_;
   std::vector<char> buffer_;
   Latencies latencies_;
+  std::unique_ptr<TlsClient> tls_;
   int epoll_ = -1;
   std::size_t alive_ = 0;
   std::uint64_t issued_ = 0;
@@ -90,6 +100,7 @@ inline Generator::Generator(const Options& options)
       buffer_(buffer_size),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw system_error("epoll_create1", errno);
+  if (!options.tls_library.empty()) tls_ = std::make_unique<TlsClient>(options.tls_library);
 }
 
 inline Generator::~Generator() {
@@ -103,6 +114,7 @@ inline void Generator::connect() {
     Connection& connection = connections_[index];
     connection.descriptor = open_connection(options_.port);
     connection.request = options_.mode == Mode::http ? std::string_view(http_request_) : block_.window(index);
+    if (tls_) shake_hands(connection);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.ptr = &connection;
@@ -184,26 +196,51 @@ inline void Generator::start_request(Connection& connection, std::uint64_t now) 
 inline void Generator::send_rest(Connection& connection) {
   if (connection.started == 0) return;  // The first edge of a connection that has not begun.
   while (connection.sent < connection.request.size()) {
-    const ssize_t count = send(connection.descriptor, connection.request.data() + connection.sent,
-                               connection.request.size() - connection.sent, MSG_NOSIGNAL);
-    if (count >= 0) {
-      connection.sent += static_cast<std::size_t>(count);
-    } else if (errno == EAGAIN) {
-      return;
-    } else {
-      throw system_error("send", errno);
-    }
+    const ssize_t count = send_bytes(connection, connection.request.data() + connection.sent,
+                                     connection.request.size() - connection.sent);
+    if (count == nothing_yet) return;
+    connection.sent += static_cast<std::size_t>(count);
+  }
+}
+
+inline ssize_t Generator::send_bytes(Connection& connection, const char* data, std::size_t size) {
+  if (connection.tls) {
+    const long count = tls_->write(connection.tls, data, size);
+    if (count < 0 && count != TlsClient::wants_more) throw std::runtime_error("sending by TLS failed");
+    return count < 0 ? nothing_yet : count;
+  }
+  const ssize_t count = send(connection.descriptor, data, size, MSG_NOSIGNAL);
+  if (count < 0 && errno != EAGAIN) throw system_error("send", errno);
+  return count < 0 ? nothing_yet : count;
+}
+
+inline ssize_t Generator::receive_bytes(Connection& connection) {
+  if (connection.tls) {
+    const long count = tls_->read(connection.tls, buffer_.data(), buffer_.size());
+    if (count == TlsClient::closed) return 0;
+    if (count == TlsClient::failed) throw std::runtime_error("receiving by TLS failed");
+    return count < 0 ? nothing_yet : count;
+  }
+  const ssize_t count = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
+  if (count < 0 && errno != EAGAIN) throw system_error("recv", errno);
+  return count < 0 ? nothing_yet : count;
+}
+
+// One connection after the other, before anything is measured.
+inline void Generator::shake_hands(Connection& connection) {
+  connection.tls = tls_->start(connection.descriptor);
+  while (!tls_->handshake(connection.tls)) {
+    pollfd waiting{connection.descriptor, POLLIN, 0};
+    if (poll(&waiting, 1, static_cast<int>(patience / 1'000'000)) <= 0)
+      throw std::runtime_error("no answer to the TLS handshake");
   }
 }
 
 inline void Generator::receive(Connection& connection) {
   while (true) {
-    const ssize_t count = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
+    const ssize_t count = receive_bytes(connection);
     if (count == 0) throw std::runtime_error("the server closed the connection");
-    if (count < 0) {
-      if (errno == EAGAIN) return;
-      throw system_error("recv", errno);
-    }
+    if (count == nothing_yet) return;
     const auto length = static_cast<std::size_t>(count);
     const bool finished = options_.mode == Mode::http
                               ? connection.http.take(buffer_.data(), length)
@@ -213,7 +250,7 @@ inline void Generator::receive(Connection& connection) {
       return;
     }
     // A short read has emptied the socket: what comes later makes a new edge.
-    if (length < buffer_.size()) return;
+    if (!connection.tls && length < buffer_.size()) return;
   }
 }
 

@@ -23,11 +23,13 @@ struct Options {
   int cpu = -1;
   int watched_pid = 0;
   std::string path = "/";
+  std::string tls_library;  // empty: no TLS
 };
 
 inline constexpr std::string_view usage =
     "usage: mainspring-load --mode echo|lines|http|idle --port PORT [--connections N] [--size BYTES] [--path PATH]\n"
-    "                       [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch PID]\n";
+    "                       [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch PID]\n"
+    "                       [--tls LIBRARY, such as libssl.so.3]\n";
 
 inline Options parse_options(int count, char** words) {
   Options options;
@@ -48,6 +50,8 @@ inline Options parse_options(int count, char** words) {
         throw std::invalid_argument("no such mode: " + value);
     } else if (name == "--path") {
       options.path = value;
+    } else if (name == "--tls") {
+      options.tls_library = value;
     } else {
       char* end = nullptr;
       const double number = std::strtod(value.c_str(), &end);

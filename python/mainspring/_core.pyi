@@ -67,6 +67,28 @@ class SocketTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the water marks, in bytes. Raises ValueError unless ``high >= low >= 0``."""
 
+class TlsProtocol:
+    """The native half of the protocol between a stream transport and a TLS transport.
+
+    Has the fields of ``asyncio.sslproto.SSLProtocol`` that the path of the data needs, under their names. The
+    environment variable ``MAINSPRING_TLS=python`` leaves that path to the ``ssl`` module.
+    """
+
+    def _do_read(self) -> None: ...
+    def _process_outgoing(self) -> None: ...
+
+class TlsWriting:
+    """The native methods of a TLS transport.
+
+    They encrypt at once what is plain data on an established connection, and leave everything else to asyncio's
+    ``_SSLProtocolTransport``, with its checks and errors.
+    """
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send ``data``; TypeError for other types. Copied before it returns."""
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """``write`` for each of several chunks, sent together."""
+
 @final
 class Acceptor:
     """Accepts connections from one listening socket, which it keeps alive but does not own."""
@@ -252,3 +274,5 @@ class Loop:
         context: Context | None,
         /,
     ) -> Acceptor: ...
+    def _drive_tls(self, protocol: TlsProtocol, /) -> bool: ...
+    def _finds_tls_pointers(self, raw: object, context: object, incoming: object, outgoing: object, /) -> bool: ...

@@ -17,6 +17,7 @@ from mainspring._processes import ProcessMethods
 from mainspring._serving import ServingMethods
 from mainspring._signals import SignalMethods
 from mainspring._sockets import SocketMethods
+from mainspring._tls import TlsMethods
 from mainspring._unix import UnixMethods
 
 _format_handle: Any = vars(base_events)["_format_handle"]
@@ -30,6 +31,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
     ServingMethods,
     SignalMethods,
     SocketMethods,
+    TlsMethods,
     UnixMethods,
     asyncio.BaseEventLoop,
 ):

@@ -10,14 +10,15 @@ import asyncio
 import contextvars
 import socket
 import sys
-from asyncio import base_events, constants, sslproto, trsock
+from asyncio import base_events, constants, trsock
 from asyncio.log import logger
 from collections.abc import Callable
 from typing import Any
 
+from mainspring._tls import TlsProtocol
+
 # Private, and so without types.
 _set_nodelay: Any = vars(base_events)["_set_nodelay"]
-_SSLProtocol: Any = vars(sslproto)["SSLProtocol"]
 
 
 class ServingMethods:
@@ -57,7 +58,7 @@ class ServingMethods:
         context: contextvars.Context | None = None,
     ) -> asyncio.Transport:
         self._refuse_used_socket(rawsock)
-        tls = _SSLProtocol(
+        tls = TlsProtocol(
             self,
             protocol,
             sslcontext,

@@ -174,6 +174,7 @@ PyMethodDef stream_methods_of_loop[] = {
 void bind_streams(py::module_& module, ModuleState& state) {
   state.socket_transport_type =
       make_transport_type(module, "mainspring._core.SocketTransport", socket_transport_slots, "_FlowControlMixin");
+  state.write_to_socket = SocketTransport::write;
   state.pipe_reader_type =
       make_transport_type(module, "mainspring._core.PipeReader", pipe_reader_slots, "ReadTransport");
   state.pipe_writer_type = make_transport_type(module, "mainspring._core.PipeWriter", pipe_writer_slots,

@@ -15,6 +15,7 @@ void bind_sockets(pybind11::module_& module, ModuleState& state);
 void bind_executor(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
 void bind_stream_api(pybind11::module_& module, ModuleState& state);
+void bind_tls(pybind11::module_& module, ModuleState& state);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
@@ -24,5 +25,6 @@ extern PyMethodDef datagram_methods_of_loop[];
 extern PyMethodDef socket_methods_of_loop[];
 extern PyMethodDef executor_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
+extern PyMethodDef tls_methods_of_loop[];
 
 }  // namespace mainspring

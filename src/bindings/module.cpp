@@ -60,6 +60,7 @@ PYBIND11_MODULE(_core, module) {
   bind_executor(module, *state);
   bind_streams(module, *state);
   bind_stream_api(module, *state);
+  bind_tls(module, *state);
   bind_loop(module, *state);
 }
 

@@ -5,12 +5,14 @@
 #pragma once
 
 #include "loop/time_module.hpp"
+#include "loop/byte_sink.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
 namespace mainspring {
 
 struct StreamClasses;
+struct TlsState;
 
 struct ModuleState {
   Names names;
@@ -25,6 +27,11 @@ struct ModuleState {
   PyTypeObject* datagram_transport_type = nullptr;
   PyTypeObject* socket_operation_type = nullptr;
   PyTypeObject* work_queue_type = nullptr;
+
+  // How the rooms of streams and of TLS reach each other.
+  ByteSink byte_sink;
+  PyObject* (*write_to_socket)(PyObject* socket_transport, PyObject* data) = nullptr;
+  TlsState* tls = nullptr;  // made with the first TLS connection
 
   // asyncio's own objects.
   PyObject* asyncio_handle = nullptr;

@@ -68,6 +68,7 @@ bool SocketTransport::use_protocol(PyObject* protocol) {
   const int buffered = PyObject_IsInstance(protocol, loop_->state().buffered_protocol);
   if (buffered < 0) return false;
   buffered_ = buffered;
+  sink_ = PyObject_TypeCheck(protocol, loop_->state().byte_sink.type);
   Py_XSETREF(protocol_, Py_NewRef(protocol));
   return true;
 }

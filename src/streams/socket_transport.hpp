@@ -83,6 +83,7 @@ class SocketTransport : public Transport {
 
   int read();
   int read_into_protocol();
+  int read_into_sink();
   int read_data();
   int read_into_stream(ReaderState* stream);
   int reading_failed();
@@ -110,6 +111,7 @@ class SocketTransport : public Transport {
   PyObject* server_;
   PyObject* empty_waiter_;
   bool buffered_;
+  bool sink_;  // the protocol is native; see ByteSink
   bool eof_written_;
   bool eof_received_;
   bool keeps_socket_open_;

@@ -37,7 +37,17 @@ int SocketTransport::serve(void* owner, int events) {
 int SocketTransport::read() {
   if (lost() || paused_ || closing_ || !open_) return 0;
   if (!loop_->enter_context(context_)) return fatal_error("Fatal read error on socket transport");
+  if (sink_ && loop_->state().byte_sink.ready(protocol_)) return read_into_sink();
   return buffered_ ? read_into_protocol() : read_data();
+}
+
+int SocketTransport::read_into_sink() {
+  char* buffer = loop_->read_buffer();
+  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+  if (size < 0) return reading_failed();
+  if (size == 0) return received_eof();
+  if (loop_->state().byte_sink.take(protocol_, buffer, static_cast<size_t>(size))) return 0;
+  return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
 }
 
 int SocketTransport::reading_failed() {

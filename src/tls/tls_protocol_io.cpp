@@ -1,0 +1,390 @@
+// How a TlsProtocol carries data: received bytes go into the incoming BIO, what comes out of OpenSSL goes to the
+// program's protocol; what the program writes is encrypted into the outgoing BIO and goes to the transport below.
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "python/buffer.hpp"
+#include "tls/tls_protocol.hpp"
+
+namespace mainspring {
+
+namespace {
+
+constexpr const char* kFatal = "Fatal error on SSL protocol";
+
+// asyncio.sslproto.SSLProtocol.max_size
+constexpr size_t kMaxSize = 256 * 1024;
+
+// Plaintext of at most this many waiting bytes is decrypted into a buffer and copied; more is decrypted into the bytes
+// object itself, for which a record that was begun earlier needs room as well.
+constexpr size_t kCopied = 8 * 1024;
+constexpr size_t kRecord = 16 * 1024;
+
+// By how much a record is longer than its plaintext, at least mostly: what does not fit takes the slower way.
+constexpr size_t kRecordOverhead = 64;
+
+}  // namespace
+
+// A field that the program has deleted.
+bool TlsProtocol::missing(const char* name) {
+  PyErr_SetString(PyExc_AttributeError, name);
+  return false;
+}
+
+bool TlsProtocol::call(PyObject* name) {
+  const Ref result = Ref::steal(PyObject_CallMethodNoArgs(object(), name));
+  return static_cast<bool>(result);
+}
+
+// What SSLProtocol's `except Exception as exc: self._fatal_error(exc, ...)` does.
+bool TlsProtocol::fatal_error() {
+  if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+  const Ref exception = take_exception();
+  const Ref handled = Ref::steal(PyErr_GetHandledException());
+  PyErr_SetHandledException(exception.get());
+  const Ref result = Ref::steal(PyObject_CallMethod(object(), "_fatal_error", "Os", exception.get(), kFatal));
+  PyErr_SetHandledException(handled.get());
+  return static_cast<bool>(result);
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
+  TlsProtocol* protocol = from(self);
+  const Ref alive = Ref::borrow(self);
+  const TlsState* tls = protocol->tls_;
+  if (protocol->state == tls->wrapped) [[likely]]
+    return protocol->read(data, size);
+  if (!protocol->receive(data, size)) return false;
+  PyObject* state = protocol->state;
+  Names& names = protocol->names();
+  if (state == tls->do_handshake) return protocol->call(names._do_handshake);
+  if (state == tls->flushing) return protocol->call(names._do_flush);
+  if (state == tls->shutdown) return protocol->call(names._do_shutdown);
+  return true;
+}
+
+// What SSLProtocol's `self._incoming.write(data)` does.
+bool TlsProtocol::receive(const char* data, size_t size) {
+  if (size == 0) return true;
+  if (tls_->openssl.bio_write(pointers_.incoming, data, static_cast<int>(size)) == static_cast<int>(size)) return true;
+  PyErr_NoMemory();
+  return false;
+}
+
+PyObject* TlsProtocol::do_read(PyObject* self, PyObject*) {
+  TlsProtocol* protocol = from(self);
+  if (!protocol->ready()) return PyObject_CallMethod(self, "_python_do_read", nullptr);
+  const Ref alive = Ref::borrow(self);
+  return protocol->read(nullptr, 0) ? none() : nullptr;
+}
+
+// `received` has not been given to the incoming BIO yet.
+bool TlsProtocol::read(const char* received, size_t size) {
+  if (state != tls_->wrapped && state != tls_->flushing) return true;
+  return read_records(received, size) || fatal_error();
+}
+
+bool TlsProtocol::read_records(const char* received, size_t size) {
+  const bool reads = app_reading_paused != Py_True;
+  const bool copies = reads && app_protocol_is_buffer != Py_True;
+  // Only what has nothing before it can be read where it lies.
+  if (size > 0 && (!copies || tls_->openssl.bio_pending(pointers_.incoming) > 0)) {
+    if (!receive(received, size)) return false;
+    size = 0;
+  }
+  if (reads) {
+    bool ended = false;
+    if (copies ? !read_copied(received, size, &ended) : !read_buffered(&ended)) return false;
+    if (ended && !end_received()) return false;
+    if (backlog_empty() ? !send_outgoing() : !call(names()._do_write)) return false;
+  }
+  return control_ssl_reading();
+}
+
+TlsProtocol::Step TlsProtocol::decrypt(char* target, size_t size, size_t* count) {
+  tls_->openssl.clear_errors();
+  const int result = tls_->openssl.ssl_read(pointers_.ssl, target, size, count);
+  if (result == 1) [[likely]]
+    return Step::kData;
+  const int error = tls_->openssl.ssl_error(pointers_.ssl, result);
+  return error == openssl::kWantRead || error == openssl::kWantWrite ? Step::kAgain : Step::kUnusual;
+}
+
+// The same once more, by the ssl.SSLObject, which knows how to end and which exception to raise.
+TlsProtocol::Step TlsProtocol::read_in_python(size_t size, Ref* data) {
+  const Ref source = Ref::borrow(driven_);
+  *data = Ref::steal(PyObject_CallMethod(source.get(), "read", "n", static_cast<Py_ssize_t>(size)));
+  if (data->get()) {
+    if (!PyBytes_Check(data->get())) {
+      PyErr_SetString(PyExc_TypeError, "SSLObject.read() did not return bytes");
+      return Step::kError;
+    }
+    return PyBytes_GET_SIZE(data->get()) > 0 ? Step::kData : Step::kEnd;
+  }
+  if (!PyErr_ExceptionMatches(tls_->again_errors)) return Step::kError;
+  PyErr_Clear();
+  return Step::kAgain;
+}
+
+bool TlsProtocol::deliver(PyObject* data) {
+  if (!app_protocol) return missing("_app_protocol");
+  PyObject* arguments[] = {nullptr, app_protocol, data};
+  const Ref protocol = Ref::borrow(app_protocol);
+  const Ref result = Ref::steal(
+      PyObject_VectorcallMethod(names().data_received, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
+  return static_cast<bool>(result);
+}
+
+// Decrypts until OpenSSL has no more, or once the room is full, into one bytes object; an empty Ref for nothing. No
+// Python runs here. False with an exception set.
+bool TlsProtocol::decrypt_all(const char* received, size_t size, Step* step, Ref* data) {
+  const size_t waiting = size > 0 ? size : tls_->openssl.bio_pending(pointers_.incoming);
+  PyObject* direct = nullptr;
+  char* target = tls_->scratch;
+  size_t room = sizeof tls_->scratch;
+  if (waiting > kCopied) {
+    room = waiting + kRecord;
+    if (!(direct = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)))) return false;
+    target = PyBytes_AS_STRING(direct);
+  }
+  size_t filled = 0;
+  {
+    std::optional<ReadingFrom> source;
+    if (size > 0) source.emplace(tls_->bios, pointers_.ssl, pointers_.incoming, received, size);
+    while (filled < room) {
+      size_t count = 0;
+      *step = decrypt(target + filled, room - filled, &count);
+      if (*step != Step::kData) break;
+      filled += count;
+    }
+  }
+  if (filled == 0) {
+    Py_XDECREF(direct);
+    return true;
+  }
+  if (direct) {
+    if (_PyBytes_Resize(&direct, static_cast<Py_ssize_t>(filled)) < 0) return false;
+    *data = Ref::steal(direct);
+    return true;
+  }
+  *data = Ref::steal(PyBytes_FromStringAndSize(target, static_cast<Py_ssize_t>(filled)));
+  return static_cast<bool>(*data);
+}
+
+bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {
+  Ref chunks;  // a list, when one bytes object was not enough
+  Ref last;
+  Step step = Step::kData;
+  while (step == Step::kData) {
+    Ref data;
+    if (!decrypt_all(received, size, &step, &data)) return false;
+    // What was left of it is in the incoming BIO now.
+    size = 0;
+    while (true) {
+      if (data) {
+        if (last) {
+          if (!chunks) chunks = Ref::steal(PyList_New(0));
+          if (!chunks || PyList_Append(chunks.get(), last.get()) < 0) return false;
+        }
+        last = std::move(data);
+      }
+      if (step != Step::kUnusual) break;
+      step = read_in_python(kMaxSize, &data);
+      if (step == Step::kError) return false;
+      if (step == Step::kEnd) data.reset();
+    }
+  }
+  *ended = step == Step::kEnd;
+  if (!last) return true;
+  if (!chunks) [[likely]]
+    return deliver(last.get());
+  if (PyList_Append(chunks.get(), last.get()) < 0) return false;
+  const Ref nothing = Ref::steal(PyBytes_FromStringAndSize(nullptr, 0));
+  const Ref joined = nothing ? Ref::steal(PyObject_CallMethod(nothing.get(), "join", "O", chunks.get())) : Ref();
+  return joined && deliver(joined.get());
+}
+
+bool TlsProtocol::read_buffered(bool* ended) {
+  const Ref get_buffer = Ref::borrow(app_protocol_get_buffer);
+  const Ref updated = Ref::borrow(app_protocol_buffer_updated);
+  if (!get_buffer || !updated) return missing("_app_protocol_get_buffer");
+  const Ref hint = Ref::steal(PyLong_FromSize_t(tls_->openssl.bio_pending(pointers_.incoming)));
+  const Ref target = hint ? Ref::steal(PyObject_CallOneArg(get_buffer.get(), hint.get())) : Ref();
+  if (!target) return false;
+  std::optional<Buffer> own;
+  Buffer& buffer = own.emplace();
+  const Py_buffer* view = PyMemoryView_Check(target.get()) ? PyMemoryView_GET_BUFFER(target.get()) : nullptr;
+  if (!view || view->ndim != 1 || view->itemsize != 1 || view->len == 0 || view->readonly ||
+      !buffer.get(target.get(), PyBUF_WRITABLE) || !ready()) {
+    // What SSLProtocol does with other buffers follows from Python's slices.
+    PyErr_Clear();
+    const Ref result = Ref::steal(PyObject_CallMethod(object(), "_python_read_into", "O", target.get()));
+    return static_cast<bool>(result);
+  }
+  Step step = Step::kData;
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    size_t count = 0;
+    step = decrypt(buffer.data() + filled, buffer.size() - filled, &count);
+    if (step == Step::kUnusual) {
+      Ref data;
+      step = read_in_python(buffer.size() - filled, &data);
+      if (step == Step::kError) return false;
+      if (step == Step::kData) {
+        count = static_cast<size_t>(PyBytes_GET_SIZE(data.get()));
+        std::copy_n(PyBytes_AS_STRING(data.get()), count, buffer.data() + filled);
+      }
+    }
+    if (step != Step::kData) break;
+    filled += count;
+  }
+  const bool full = filled == buffer.size();
+  // buffer_updated() may release its view.
+  own.reset();
+  if (full) {
+    const Ref again = Ref::steal(PyObject_GetAttr(object(), names()._do_read));
+    if (!again) return false;
+    const Ref handle = Ref::steal(PyObject_CallMethodOneArg(loop_object_, names().call_soon, again.get()));
+    if (!handle) return false;
+  }
+  if (filled > 0) {
+    const Ref count = Ref::steal(PyLong_FromSize_t(filled));
+    const Ref result = count ? Ref::steal(PyObject_CallOneArg(updated.get(), count.get())) : Ref();
+    if (!result) return false;
+  }
+  *ended = step == Step::kEnd;
+  return true;
+}
+
+bool TlsProtocol::end_received() { return call(names()._call_eof_received) && call(names()._start_shutdown); }
+
+bool TlsProtocol::control_ssl_reading() {
+  const auto size = static_cast<Py_ssize_t>(tls_->openssl.bio_pending(pointers_.incoming));
+  const bool paused = ssl_reading_paused == Py_True;
+  const bool crossed = paused ? size <= incoming_low.limit : size >= incoming_high.limit;
+  return !crossed || call(names()._control_ssl_reading);
+}
+
+// --- writing ---------------------------------------------------------------------------------------------------------
+
+bool TlsProtocol::is_plain(PyObject* data) {
+  if (PyBytes_CheckExact(data) || PyByteArray_CheckExact(data)) [[likely]]
+    return true;
+  if (!PyMemoryView_Check(data)) return false;
+  const Py_buffer* view = PyMemoryView_GET_BUFFER(data);
+  return view->ndim == 1 && view->itemsize == 1 && PyBuffer_IsContiguous(view, 'C');
+}
+
+bool TlsProtocol::write_now(Arguments chunks, Py_ssize_t count) {
+  const Ref alive = Ref::borrow(object());
+  // The records go straight into the bytes object that is sent, unless others wait before them.
+  const bool direct = ssl_writing_paused != Py_True && tls_->openssl.bio_pending(pointers_.outgoing) == 0;
+  Ref records;
+  size_t room = 0;
+  if (direct) {
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      const auto size = static_cast<size_t>(PyObject_Size(chunks[i]));
+      room += size + (size / kRecord + 1) * kRecordOverhead;
+    }
+    records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
+    if (!records) return false;
+  }
+  Py_ssize_t done = 0;
+  size_t written = 0;
+  {
+    std::optional<WritingTo> target;
+    if (direct) target.emplace(tls_->bios, pointers_.ssl, pointers_.outgoing, PyBytes_AS_STRING(records.get()), room);
+    while (done < count && encrypt(chunks[done], &written)) {
+      ++done;
+      written = 0;
+    }
+    if (direct) room -= target->room_left();
+  }
+  if (direct && !send_encrypted(std::move(records), room)) return fatal_error();
+  if (done < count) return leave_to_python(chunks + done, count - done, written);
+  return send_outgoing() || fatal_error();
+}
+
+// Encrypts one chunk; `written` counts what of it was. False, without an exception, when OpenSSL refuses the rest.
+bool TlsProtocol::encrypt(PyObject* chunk, size_t* written) {
+  Buffer buffer;
+  if (!buffer.get(chunk, PyBUF_SIMPLE)) {
+    PyErr_Clear();
+    return false;
+  }
+  // One call encrypts one record.
+  size_t count = 0;
+  while (*written < buffer.size()) {
+    tls_->openssl.clear_errors();
+    if (tls_->openssl.ssl_write(pointers_.ssl, buffer.data() + *written, buffer.size() - *written, &count) != 1) {
+      return false;
+    }
+    *written += count;
+  }
+  return true;
+}
+
+// OpenSSL has refused, be it for now: the rest goes into the backlog and SSLProtocol tries again.
+bool TlsProtocol::leave_to_python(Arguments chunks, Py_ssize_t count, size_t written) {
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    const Ref rest = written == 0 ? Ref::borrow(chunks[i])
+                                  : Ref::steal(PySequence_GetSlice(chunks[i], static_cast<Py_ssize_t>(written),
+                                                                   std::numeric_limits<Py_ssize_t>::max()));
+    written = 0;
+    const Py_ssize_t size = rest ? PyObject_Size(rest.get()) : -1;
+    if (size < 0) return false;
+    const Ref result = Ref::steal(PyObject_CallMethod(write_backlog, "append", "O", rest.get()));
+    if (!result) return false;
+    write_buffer_size += size;
+  }
+  const Ref result = Ref::steal(PyObject_CallMethod(object(), "_write_appdata", "(())"));
+  return static_cast<bool>(result);
+}
+
+PyObject* TlsProtocol::process_outgoing(PyObject* self, PyObject*) {
+  TlsProtocol* protocol = from(self);
+  if (!protocol->ready()) return PyObject_CallMethod(self, "_python_process_outgoing", nullptr);
+  const Ref alive = Ref::borrow(self);
+  return protocol->send_outgoing() ? none() : nullptr;
+}
+
+bool TlsProtocol::send(Ref records) {
+  if (!transport) return missing("_transport");
+  const ModuleState& module = loop_->state();
+  const Ref below = Ref::borrow(transport);
+  const Ref result = Ref::steal(Py_TYPE(below.get()) == module.socket_transport_type
+                                    ? module.write_to_socket(below.get(), records.get())
+                                    : PyObject_CallMethodOneArg(below.get(), names().write, records.get()));
+  return static_cast<bool>(result);
+}
+
+bool TlsProtocol::send_encrypted(Ref records, size_t size) {
+  if (size == 0) return true;
+  PyObject* resized = records.release();
+  if (_PyBytes_Resize(&resized, static_cast<Py_ssize_t>(size)) < 0) return false;
+  return send(Ref::steal(resized));
+}
+
+bool TlsProtocol::send_outgoing() {
+  if (ssl_writing_paused != Py_True) {
+    const size_t size = tls_->openssl.bio_pending(pointers_.outgoing);
+    if (size > 0) {
+      Ref records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+      if (!records) return false;
+      tls_->openssl.bio_read(pointers_.outgoing, PyBytes_AS_STRING(records.get()), static_cast<int>(size));
+      if (!send(std::move(records))) return false;
+    }
+  }
+  return control_app_writing();
+}
+
+bool TlsProtocol::control_app_writing() {
+  const auto size = static_cast<Py_ssize_t>(tls_->openssl.bio_pending(pointers_.outgoing)) + write_buffer_size;
+  const bool paused = app_writing_paused == Py_True;
+  const bool crossed = paused ? size <= outgoing_low.limit : size >= outgoing_high.limit;
+  return !crossed || call(names()._control_app_writing);
+}
+
+}  // namespace mainspring

@@ -1,0 +1,47 @@
+// TlsState: what driving TLS needs once per interpreter: OpenSSL's functions, the proof that `_ssl` keeps its pointers
+// where this code looks for them, and objects of asyncio.sslproto. Made with the first TLS connection, owned by the
+// module's state.
+#pragma once
+
+#include "python/ref.hpp"
+#include "tls/memory_bio.hpp"
+
+namespace mainspring {
+
+struct TlsState {
+  openssl::Functions openssl;
+  bool usable = false;
+  MemoryBios bios;
+  // Small amounts of plaintext on their way into a bytes object.
+  char scratch[64 * 1024];
+
+  // Types of the modules `_ssl` and `ssl`.
+  PyObject* raw_type = nullptr;
+  PyObject* object_type = nullptr;
+  // asyncio.sslproto.SSLProtocolState's members, which are compared by identity, and SSLAgainErrors.
+  PyObject* do_handshake = nullptr;
+  PyObject* wrapped = nullptr;
+  PyObject* flushing = nullptr;
+  PyObject* shutdown = nullptr;
+  PyObject* again_errors = nullptr;
+
+  // A new state; not usable, and without an exception, where anything is not as it has to be. nullptr without memory.
+  static TlsState* make();
+
+  // The pointers inside an ssl.SSLObject over two ssl.MemoryBIO.
+  struct Pointers {
+    openssl::Ssl* ssl;
+    openssl::Bio* incoming;
+    openssl::Bio* outgoing;
+  };
+
+  // Reads them out of `raw`, an _ssl._SSLSocket. False, without an exception, unless the word where `_ssl` keeps the
+  // context is `context` and OpenSSL confirms both BIOs.
+  bool find_pointers(PyObject* raw, PyObject* context, PyObject* incoming, PyObject* outgoing, Pointers* found) const;
+
+ private:
+  bool fill();
+  bool check_layout(PyObject* ssl_module);
+};
+
+}  // namespace mainspring
