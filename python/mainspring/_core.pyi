@@ -102,7 +102,10 @@ class Loop:
     _current_handle: Handle | None
 
     def __init__(self) -> None:
-        """Raises OSError when the process has no descriptors left; a loop needs four, and two more to run."""
+        """Raises OSError when the process has no descriptors left.
+
+        A loop needs four, two more to run, and one more once a ``sock_*`` operation has to wait.
+        """
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
         """Run ``callback(*args)`` in the next turn. RuntimeError when the loop is closed."""
     def call_soon_threadsafe(

@@ -3,7 +3,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <system_error>
+#include <vector>
 
 namespace mainspring {
 
