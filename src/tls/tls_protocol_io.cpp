@@ -378,12 +378,13 @@ bool TlsProtocol::send(Ref records) {
 
 bool TlsProtocol::send_outgoing() {
   if (ssl_writing_paused != Py_True) {
-    const size_t size = tls_->openssl.bio_pending(pointers_.outgoing);
+    const size_t waiting = tls_->openssl.bio_pending(pointers_.outgoing);
+    const size_t size = std::min<size_t>(waiting, std::numeric_limits<int>::max());
     if (size > 0) {
       Ref records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
       if (!records) return false;
       tls_->openssl.bio_read(pointers_.outgoing, PyBytes_AS_STRING(records.get()), static_cast<int>(size));
-      return send(std::move(records)) && control_app_writing(0);
+      return send(std::move(records)) && control_app_writing(waiting - size);
     }
   }
   return control_app_writing(tls_->openssl.bio_pending(pointers_.outgoing));
