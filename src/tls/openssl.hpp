@@ -25,7 +25,6 @@ struct Functions {
   int (*bio_read)(Bio* bio, void* target, int size) = nullptr;
   int (*bio_write)(Bio* bio, const void* data, int size) = nullptr;
   size_t (*bio_pending)(Bio* bio) = nullptr;
-  void (*clear_errors)() = nullptr;
 
   // For BIOs of our own.
   void (*ssl_set_read_bio)(Ssl* ssl, Bio* stolen) = nullptr;

@@ -94,8 +94,7 @@ struct TlsProtocol {
   Step read_in_python(size_t size, Ref* data);
   bool send_outgoing();
   bool send(Ref records);
-  bool send_encrypted(Ref records, size_t size);
-  bool control_app_writing();
+  bool control_app_writing(size_t encrypted);
   bool control_ssl_reading();
   bool leave_to_python(Arguments chunks, Py_ssize_t count, size_t written);
   bool encrypt(PyObject* chunk, size_t* written);

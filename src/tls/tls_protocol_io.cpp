@@ -104,7 +104,7 @@ bool TlsProtocol::read_records(const char* received, size_t size) {
 }
 
 TlsProtocol::Step TlsProtocol::decrypt(char* target, size_t size, size_t* count) {
-  tls_->openssl.clear_errors();
+  // As in `_ssl`, the queue of errors is not cleared before: it is empty but for what others left to both.
   const int result = tls_->openssl.ssl_read(pointers_.ssl, target, size, count);
   if (result == 1) [[likely]]
     return Step::kData;
@@ -283,26 +283,43 @@ bool TlsProtocol::write_now(Arguments chunks, Py_ssize_t count) {
   const bool direct = ssl_writing_paused != Py_True && tls_->openssl.bio_pending(pointers_.outgoing) == 0;
   Ref records;
   size_t room = 0;
+  char* start = tls_->scratch;
   if (direct) {
     for (Py_ssize_t i = 0; i < count; ++i) {
       const auto size = static_cast<size_t>(PyObject_Size(chunks[i]));
       room += size + (size / kRecord + 1) * kRecordOverhead;
     }
-    records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
-    if (!records) return false;
+    if (room > kCopied) {
+      records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
+      if (!records) return false;
+      start = PyBytes_AS_STRING(records.get());
+    }
   }
   Py_ssize_t done = 0;
   size_t written = 0;
+  size_t size = 0;
   {
     std::optional<WritingTo> target;
-    if (direct) target.emplace(tls_->bios, pointers_.ssl, pointers_.outgoing, PyBytes_AS_STRING(records.get()), room);
+    if (direct) target.emplace(tls_->bios, pointers_.ssl, pointers_.outgoing, start, room);
     while (done < count && encrypt(chunks[done], &written)) {
       ++done;
       written = 0;
     }
-    if (direct) room -= target->room_left();
+    if (direct) size = room - target->room_left();
   }
-  if (direct && !send_encrypted(std::move(records), room)) return fatal_error();
+  if (direct && size > 0) {
+    if (records) {
+      PyObject* resized = records.release();
+      if (_PyBytes_Resize(&resized, static_cast<Py_ssize_t>(size)) < 0) return false;
+      records = Ref::steal(resized);
+    } else {
+      records = Ref::steal(PyBytes_FromStringAndSize(start, static_cast<Py_ssize_t>(size)));
+      if (!records) return false;
+    }
+    if (!send(std::move(records))) return fatal_error();
+    // The connection's own BIO is empty as long as there was room.
+    if (done == count && size < room) return control_app_writing(0) || fatal_error();
+  }
   if (done < count) return leave_to_python(chunks + done, count - done, written);
   return send_outgoing() || fatal_error();
 }
@@ -317,7 +334,6 @@ bool TlsProtocol::encrypt(PyObject* chunk, size_t* written) {
   // One call encrypts one record.
   size_t count = 0;
   while (*written < buffer.size()) {
-    tls_->openssl.clear_errors();
     if (tls_->openssl.ssl_write(pointers_.ssl, buffer.data() + *written, buffer.size() - *written, &count) != 1) {
       return false;
     }
@@ -360,28 +376,23 @@ bool TlsProtocol::send(Ref records) {
   return static_cast<bool>(result);
 }
 
-bool TlsProtocol::send_encrypted(Ref records, size_t size) {
-  if (size == 0) return true;
-  PyObject* resized = records.release();
-  if (_PyBytes_Resize(&resized, static_cast<Py_ssize_t>(size)) < 0) return false;
-  return send(Ref::steal(resized));
-}
-
 bool TlsProtocol::send_outgoing() {
   if (ssl_writing_paused != Py_True) {
-    const size_t size = tls_->openssl.bio_pending(pointers_.outgoing);
+    const size_t waiting = tls_->openssl.bio_pending(pointers_.outgoing);
+    const size_t size = std::min<size_t>(waiting, std::numeric_limits<int>::max());
     if (size > 0) {
       Ref records = Ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
       if (!records) return false;
       tls_->openssl.bio_read(pointers_.outgoing, PyBytes_AS_STRING(records.get()), static_cast<int>(size));
-      if (!send(std::move(records))) return false;
+      return send(std::move(records)) && control_app_writing(waiting - size);
     }
   }
-  return control_app_writing();
+  return control_app_writing(tls_->openssl.bio_pending(pointers_.outgoing));
 }
 
-bool TlsProtocol::control_app_writing() {
-  const auto size = static_cast<Py_ssize_t>(tls_->openssl.bio_pending(pointers_.outgoing)) + write_buffer_size;
+// `encrypted` is what waits in the outgoing BIO.
+bool TlsProtocol::control_app_writing(size_t encrypted) {
+  const auto size = static_cast<Py_ssize_t>(encrypted) + write_buffer_size;
   const bool paused = app_writing_paused == Py_True;
   const bool crossed = paused ? size <= outgoing_low.limit : size >= outgoing_high.limit;
   return !crossed || call(names()._control_app_writing);
