@@ -238,6 +238,8 @@ class TransportEnd(End):
         self.write("write", data, [data])
 
     def do_writelines(self, pieces):
+        # What was written in this turn is sent now, so that a lost connection is known.
+        self.waits()
         if self.transport.is_closing():
             # The default loop fails inside itself, or sends what is never sent by write().
             return
@@ -404,10 +406,11 @@ class SocketEnd(End):
 class Interpreter:
     """The state of one run of a program."""
 
-    def __init__(self, loop, program, trace):
+    def __init__(self, loop, program, trace, patience):
         self.loop = loop
         self.ours_is_mainspring = is_mainspring(loop)
         self.program = program
+        self.patience = patience
         self.trace = trace
         self.progress = 0
         self.count = 0
@@ -512,7 +515,7 @@ class Interpreter:
         while quiet < 2:
             before = self.progress
             await turns(3)
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(0.0005 * self.patience)
             quiet = quiet + 1 if self.progress == before else 0
             if self.is_under_way() and time.monotonic() < deadline:
                 quiet = 0
@@ -613,12 +616,12 @@ class Interpreter:
         ]
 
 
-def run_connection(make_loop, program):
+def run_connection(make_loop, program, patience=1):
     """The trace of a program on a new loop."""
-    return contextvars.Context().run(_run, make_loop, program)
+    return contextvars.Context().run(_run, make_loop, program, patience)
 
 
-def _run(make_loop, program):
+def _run(make_loop, program, patience):
     trace = Trace()
     level = logging.DEBUG if program.debug else logging.WARNING
     with tempfile.TemporaryDirectory(prefix="alike-") as folder, descriptors_counted(trace):
@@ -627,7 +630,7 @@ def _run(make_loop, program):
             try:
                 loop.set_debug(program.debug)
                 loop.slow_callback_duration = 60
-                interpreter = Interpreter(loop, program, trace)
+                interpreter = Interpreter(loop, program, trace, patience)
                 loop.set_exception_handler(interpreter.on_error)
                 interpreter.run(folder)
                 interpreter.tell()

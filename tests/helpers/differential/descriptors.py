@@ -159,9 +159,10 @@ class Pair:
 class Interpreter:
     """The state of one run of a program."""
 
-    def __init__(self, loop, program, trace):
+    def __init__(self, loop, program, trace, patience):
         self.loop = loop
         self.program = program
+        self.patience = patience
         self.trace = trace
         self.progress = 0
         self.fuel = FUEL
@@ -184,7 +185,7 @@ class Interpreter:
         while quiet < 2:
             before = self.progress
             await turns(3)
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(0.0005 * self.patience)
             quiet = quiet + 1 if self.progress == before else 0
 
     def step(self, which, body):
@@ -214,18 +215,18 @@ class Interpreter:
             self.trace.events.extend((number, *event) for event in pair.events)
 
 
-def run_watching(make_loop, program):
+def run_watching(make_loop, program, patience=1):
     """The trace of a program on a new loop."""
-    return contextvars.Context().run(_run, make_loop, program)
+    return contextvars.Context().run(_run, make_loop, program, patience)
 
 
-def _run(make_loop, program):
+def _run(make_loop, program, patience):
     trace = Trace()
     with watched(trace), descriptors_counted(trace):
         loop = make_loop()
         loop.set_debug(program.debug)
         loop.slow_callback_duration = 60
-        interpreter = Interpreter(loop, program, trace)
+        interpreter = Interpreter(loop, program, trace, patience)
         loop.set_exception_handler(interpreter.on_error)
         try:
             interpreter.run()

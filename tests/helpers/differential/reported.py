@@ -20,6 +20,7 @@ REPORTED = {
     "closed descriptor": "add_reader() and remove_reader() of a closed socket say so, and not that the loop is closed",
     "datagram repr": "repr() of a datagram transport tells what is polled although the loop is closed",
     "replaced writer": "a writer that a reader of the same descriptor sets anew is called in the turn of the reader",
+    "raised in sendto": "what error_received() raises within sendto() is reported instead of raised by sendto()",
     "connection_made": "what it and datagram_received() raise is reported with transport and protocol, without handle",
     "kept handle": "a kept Handle that was in the queue when the loop was closed is never collected with its cycle",
 }

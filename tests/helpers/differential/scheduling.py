@@ -63,11 +63,11 @@ variable = contextvars.ContextVar("variable", default=0)
 class Interpreter:
     """The state of one run of a program."""
 
-    def __init__(self, loop, program, trace):
+    def __init__(self, loop, program, trace, patience):
         self.loop = loop
         self.program = program
         self.trace = trace
-        self.ticks = Ticks(loop, trace)
+        self.ticks = Ticks(loop, trace, patience)
         self.fuel = FUEL
         self.finished = False
         self.count = 0
@@ -582,6 +582,10 @@ class Interpreter:
     def end(self):
         self.ticks.over = True
         if self.program.ending == "cancel":
+            # Nobody counts ticks from now on, so nothing may wait for one.
+            for handle in self.handles:
+                if isinstance(handle, asyncio.TimerHandle):
+                    handle.cancel()
             tasks = self.tasks_left()
             self.note("cancelling", [told(task) for task in tasks])
             for task in tasks:
@@ -607,17 +611,17 @@ def _plain_factory(loop, coroutine, **keywords):
     return asyncio.Task(coroutine, loop=loop, **keywords)
 
 
-def run_scheduling(make_loop, program):
+def run_scheduling(make_loop, program, patience=1):
     """The trace of a program on a new loop."""
-    return contextvars.Context().run(_run, make_loop, program)
+    return contextvars.Context().run(_run, make_loop, program, patience)
 
 
-def _run(make_loop, program):
+def _run(make_loop, program, patience):
     trace = Trace()
     with watched(trace), descriptors_counted(trace):
         loop = make_loop()
         try:
-            _run_on(loop, program, trace)
+            _run_on(loop, program, trace, patience)
         finally:
             loop.close()
             del loop
@@ -625,7 +629,7 @@ def _run(make_loop, program):
     return trace
 
 
-def _run_on(loop, program, trace):
+def _run_on(loop, program, trace, patience):
     loop.set_debug(program.debug)
     # Whatever is slow is so because of the machine.
     loop.slow_callback_duration = 60
@@ -633,7 +637,7 @@ def _run_on(loop, program, trace):
         loop.set_task_factory(asyncio.eager_task_factory)
     elif program.factory != "none":
         loop.set_task_factory(_plain_factory)
-    interpreter = Interpreter(loop, program, trace)
+    interpreter = Interpreter(loop, program, trace, patience)
     if program.handler != "default":
         loop.set_exception_handler(interpreter.on_error)
     for kind, body, limit in program.runs:

@@ -12,10 +12,11 @@ LATEST = 0.85
 class Ticks:
     """Gives out ticks, tells which one it is, and notices when the machine does not keep up."""
 
-    def __init__(self, loop, trace):
+    def __init__(self, loop, trace, patience):
         self.loop = loop
         self.trace = trace
         self.start = loop.time()
+        self.length = TICK * patience
         self.present = 0
         self.taken = {0}
         # From then on nobody counts.
@@ -32,7 +33,7 @@ class Ticks:
         return tick
 
     def deadline(self, tick):
-        return self.start + tick * TICK
+        return self.start + tick * self.length
 
     def delay(self, tick):
         return self.deadline(tick) - self.loop.time()
@@ -42,7 +43,7 @@ class Ticks:
         if self.over:
             return LAST_TICK
         # The default loop runs what is due within the resolution of its clock.
-        elapsed = (self.loop.time() - self.start) / TICK + 1e-4
+        elapsed = (self.loop.time() - self.start) / self.length + 1e-4
         tick = math.floor(elapsed)
         if elapsed - tick > LATEST or (tick != self.present and tick not in self.taken):
             self.trace.disturbed = True
