@@ -4,8 +4,8 @@
 // module, so the state outlives every object that uses it.
 #pragma once
 
-#include "loop/time_module.hpp"
 #include "loop/byte_sink.hpp"
+#include "loop/time_module.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
