@@ -1,7 +1,10 @@
 """Random programs of callbacks, timers, contexts, futures and tasks show the same, in the same order, on both loops.
 
-A campaign of many new programs instead of the same few: MAINSPRING_DIFFERENTIAL_EXAMPLES=5000 pytest tests/differential
-(with --timeout=0).
+A campaign of many new programs instead of the same few, for every test of this folder:
+
+    MAINSPRING_DIFFERENTIAL_EXAMPLES=5000 pytest -s --timeout=0 tests/differential --hypothesis-show-statistics
+
+It also prints the programs whose traces differed once and not again, and those that the machine never left alone.
 """
 
 from helpers.differential.comparing import campaign_settings, run_alike

@@ -9,7 +9,7 @@ from helpers.differential.comparing import campaign_settings, run_alike
 from helpers.differential.connections import run_connection
 from helpers.differential.programs import connection_programs, scheduling_programs
 from helpers.differential.scheduling import run_scheduling
-from hypothesis import given
+from hypothesis import given, settings
 
 
 class LastFirst(asyncio.SelectorEventLoop):
@@ -81,7 +81,7 @@ def loop_with_wrong_transports(way):
 
 
 def assert_found(interpret, programs, wrong):
-    @campaign_settings(400, shrink=False)
+    @settings(campaign_settings(400, shrink=False), max_examples=400)
     @given(programs)
     def search(program):
         run_alike(interpret, program, {**LOOPS, "mainspring": wrong})
@@ -103,7 +103,7 @@ def test_a_transport_that_is_wrong_is_found(way):
 
 
 def test_the_default_loop_is_like_itself():
-    @campaign_settings(30)
+    @settings(campaign_settings(30), max_examples=30)
     @given(scheduling_programs())
     def search(program):
         run_alike(run_scheduling, program, dict.fromkeys(LOOPS, asyncio.SelectorEventLoop))

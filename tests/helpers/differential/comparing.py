@@ -25,7 +25,7 @@ def campaign_settings(examples, shrink=True):
         derandomize=not asked,
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        phases=(Phase.explicit, Phase.generate, *([Phase.shrink] if shrink else [])),
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
