@@ -15,6 +15,7 @@ namespace {
 
 // No IP datagram is larger than a slot.
 constexpr size_t kSlot = 64 * 1024;
+constexpr unsigned kSendBatch = 32;
 constexpr unsigned kBatch = Loop::kReadBufferSize / kSlot;
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
@@ -296,8 +297,43 @@ int DatagramTransport::send_failed(bool in_sendto) {
   return loop_->report("Exception in callback error_received()", object(), protocol.get());
 }
 
+// Sends the first of those that wait with one system call. How many; -1 when the kernel takes none; 0 when the first
+// has to go alone, because there is no other, its address is Python's to understand, or it fails.
+int DatagramTransport::send_batch() {
+  mmsghdr messages[kSendBatch];
+  iovec vectors[kSendBatch];
+  sockaddr_storage receivers[kSendBatch];
+  unsigned count = 0;
+  for (const Waiting& waiting : *waiting_) {
+    if (count == kSendBatch) break;
+    messages[count] = {};
+    if (!connected_) {
+      const socklen_t length = numeric_address(waiting.address.get(), family_, &receivers[count]);
+      if (length == 0) break;
+      messages[count].msg_hdr.msg_name = &receivers[count];
+      messages[count].msg_hdr.msg_namelen = length;
+    }
+    PyObject* data = waiting.data.get();
+    vectors[count] = {PyBytes_AS_STRING(data), static_cast<size_t>(PyBytes_GET_SIZE(data))};
+    messages[count].msg_hdr.msg_iov = &vectors[count];
+    messages[count].msg_hdr.msg_iovlen = 1;
+    ++count;
+  }
+  if (count < 2) return 0;
+  const int sent = sendmmsg(fd_, messages, count, MSG_NOSIGNAL);
+  if (sent < 0) return would_block(errno) ? -1 : 0;
+  for (int i = 0; i < sent; ++i) {
+    waiting_size_ -= vectors[i].iov_len + loop_->state().datagram_header;
+    waiting_->pop_front();
+  }
+  return sent;
+}
+
 int DatagramTransport::write_ready() {
   while (waiting_ && !waiting_->empty() && !lost() && open_) {
+    const int batch = send_batch();
+    if (batch < 0) break;
+    if (batch > 0) continue;
     Waiting first = std::move(waiting_->front());
     waiting_->pop_front();
     const auto size = static_cast<size_t>(PyBytes_GET_SIZE(first.data.get()));

@@ -2,7 +2,8 @@
 //
 // The Python socket that the endpoint was made with owns the descriptor; the transport closes it after connection_lost.
 // Datagrams are received several a system call (recvmmsg) and sent at once; what the kernel does not take is queued
-// with its address. Errors of a single datagram go to error_received and leave the transport open.
+// with its address, and sent several a system call (sendmmsg) when there is room again. Errors of a single datagram go
+// to error_received and leave the transport open.
 #pragma once
 
 #include <deque>
@@ -59,6 +60,7 @@ class DatagramTransport : public Transport {
   Sent send_one(const char* data, size_t size, PyObject* data_object, PyObject* address);
   // Takes the exception that is set. `in_sendto`: an exception of error_received() goes to the caller.
   int send_failed(bool in_sendto);
+  int send_batch();
   int write_ready();
   int fatal_error(const char* message);
   int close_with(PyObject* exception);

@@ -155,9 +155,11 @@ bool SocketTransport::enqueue(PyObject* data) {
   if (buffer.size() == 0) return true;
   const char* rest = buffer.data();
   size_t size = buffer.size();
+  bool tried = false;
   if (queue_.empty() && size > flush_threshold()) {
     // It would be sent at once, so try that before copying. An error comes back when the rest is sent.
     const ssize_t sent = send(fd_, rest, size, MSG_NOSIGNAL);
+    tried = sent >= 0 || would_block();
     if (sent > 0) {
       rest += sent;
       size -= static_cast<size_t>(sent);
@@ -169,7 +171,8 @@ bool SocketTransport::enqueue(PyObject* data) {
   if (!copy) return false;
   const char* copied = PyBytes_AS_STRING(copy.get());
   queue_.push(copied, size, std::move(copy));
-  return true;
+  // One attempt is enough: the rest waits for the peer, as on the default loop.
+  return !tried || update_interest();
 }
 
 int SocketTransport::after_write() {

@@ -208,20 +208,6 @@ def test_the_last_thing_a_loop_does_before_it_stops(loop):
     assert begun.wait(20)
 
 
-def test_builtin_functions_let_the_loop_run(loop):
-    async def main():
-        numbers = list(range(100_000))
-        calls = [loop.run_in_executor(None, sum, numbers) for _ in range(300)]
-        turns = 0
-        while not calls[-1].done():
-            turns += 1
-            await asyncio.sleep(0.001)
-        assert turns > 3
-        await asyncio.gather(*calls)
-
-    loop.run_until_complete(main())
-
-
 def test_results_come_in_order_of_completion(loop):
     async def main():
         loop._default_executor or await loop.run_in_executor(None, int)
