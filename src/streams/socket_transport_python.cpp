@@ -74,6 +74,15 @@ PyObject* SocketTransport::write(PyObject* self, PyObject* data) {
   return transport->after_write() < 0 ? nullptr : none();
 }
 
+namespace {
+
+// Since Python 3.14 writelines() looks only at what is true, so that even None is let pass.
+[[maybe_unused]] bool is_skipped(PyObject* chunk) {
+  return PY_VERSION_HEX >= 0x030E0000 && PyObject_IsTrue(chunk) == 0;
+}
+
+}  // namespace
+
 PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
 #if PY_VERSION_HEX < 0x030C0000
   // In Python 3.11 it is one write() of everything joined, with that method's rules and texts.
@@ -88,7 +97,7 @@ PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(list.get());
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* chunk = PySequence_Fast_GET_ITEM(list.get(), i);
-    if (PyObject_CheckBuffer(chunk)) continue;
+    if (PyObject_CheckBuffer(chunk) || is_skipped(chunk)) continue;
     const Ref name = Ref::steal(PyType_GetName(Py_TYPE(chunk)));
     if (!name) return nullptr;
     PyErr_Format(PyExc_TypeError, "memoryview: a bytes-like object is required, not %R", name.get());
@@ -97,7 +106,8 @@ PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
   if (count == 0) return none();
   if (transport->count_lost_write()) return PyErr_Occurred() ? nullptr : none();
   for (Py_ssize_t i = 0; i < count; ++i) {
-    if (!transport->enqueue(PySequence_Fast_GET_ITEM(list.get(), i))) {
+    PyObject* chunk = PySequence_Fast_GET_ITEM(list.get(), i);
+    if (PyObject_CheckBuffer(chunk) && !transport->enqueue(chunk)) {
       if (transport->fatal_error("Fatal write error on socket transport") < 0) return nullptr;
       return none();
     }

@@ -224,7 +224,7 @@ class TransportEnd(End):
         accepts = not self.transport.is_closing()
         if self.call(method, getattr(self.transport, method), argument) and accepts:
             for data in pieces:
-                self.written += data if isinstance(data, bytes) else memoryview(data).tobytes()
+                self.written += data if isinstance(data, bytes) else memoryview(data or b"").tobytes()
 
     def do_write(self, kind, size):
         if size == LARGE and kind in COPIED and self.run.theirs_has_closed() and "sent twice" in REPORTED:
