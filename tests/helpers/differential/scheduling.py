@@ -60,6 +60,26 @@ WORDED_BY_PYTHON = ("no_callback", "unknown_keyword")
 variable = contextvars.ContextVar("variable", default=0)
 
 
+def _forgets_that_it_runs():
+    loop = asyncio.SelectorEventLoop()
+    ran = []
+
+    def run_again():
+        with contextlib.suppress(RuntimeError):
+            loop.run_forever()
+        ran.append(loop.is_running())
+        loop.stop()
+
+    loop.call_soon(run_again)
+    loop.run_forever()
+    loop.close()
+    return ran == [False]
+
+
+# In Python 3.13.0 a second run_forever(), which is refused, ends the first for all but its own code.
+FORGETS_THAT_IT_RUNS = _forgets_that_it_runs()
+
+
 class Interpreter:
     """The state of one run of a program."""
 
@@ -503,6 +523,8 @@ class Interpreter:
         return self.loop.create_task(3)
 
     def misuse_run_again(self):
+        if FORGETS_THAT_IT_RUNS:
+            return None
         # A loop that is not running would run.
         return self.loop.run_forever() if self.loop.is_running() or self.loop.is_closed() else None
 

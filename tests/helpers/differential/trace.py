@@ -89,7 +89,8 @@ class _Records(logging.Handler):
         text = re.sub(r"'source_traceback': \[.*?\]", "", text, flags=re.DOTALL)
         text = re.sub(r"(\w+_traceback): .*?(\n(?=\w+: )|$)", r"\1\2", text, flags=re.DOTALL)
         if is_about_garbage(text):
-            self.trace.garbage.append(text)
+            # What state an object of a cycle is in by then depends on where the collector has begun.
+            self.trace.garbage.append(text.split("\n")[0])
             return
         if "new connection" in REPORTED:
             text = re.sub(r"(got a new connection from) .*", r"\1", text)
@@ -110,7 +111,7 @@ def watched(trace, level=logging.WARNING):
     logger.addHandler(records)
     logger.propagate = False
     logger.setLevel(level)
-    sys.unraisablehook = lambda it: trace.garbage.append(repr(described(it.exc_value)))
+    sys.unraisablehook = lambda it: trace.garbage.append(type(it.exc_value).__name__)
     collects = gc.isenabled()
     gc.disable()
     # What is there already is none of the program's garbage; looking through it takes long.
