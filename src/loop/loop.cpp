@@ -104,9 +104,13 @@ bool Loop::check_no_transport(int fd, PyObject* file) {
 
 void Loop::drop(ReadyItem item) {
   switch (item.kind()) {
-    case kHandle:
-      Py_DECREF(reinterpret_cast<PyObject*>(item.as<Handle>()));
+    case kHandle: {
+      auto* handle = item.as<Handle>();
+      // Whoever keeps it may be part of a cycle through it.
+      if (Py_REFCNT(handle) > 1 && !handle->tracked) handle->track();
+      Py_DECREF(reinterpret_cast<PyObject*>(handle));
       break;
+    }
     case kArrival:
       item.as<uv::Poller>()->take();
       break;

@@ -23,6 +23,7 @@ int Loop::report_callback_error(Handle* handle) {
   Ref exception = take_exception();
   // The exception handler may run in this very context (BaseEventLoop.call_exception_handler).
   leave_context();
+  const HandledException handled(exception.get());
   const Ref result = Ref::steal(PyObject_CallMethodObjArgs(
       self_, names()._report_callback_error, reinterpret_cast<PyObject*>(handle), exception.get(), nullptr));
   return result ? 0 : -1;
@@ -45,6 +46,7 @@ int Loop::report(const char* message, PyObject* exception, PyObject* transport, 
       (protocol && PyDict_SetItem(details.get(), names().protocol, protocol) < 0)) {
     return -1;
   }
+  const HandledException handled(exception);
   const Ref result = Ref::steal(PyObject_CallMethodOneArg(self_, names().call_exception_handler, details.get()));
   return result ? 0 : -1;
 }

@@ -50,17 +50,25 @@ int Transport::run_start(IoObject* io) {
         io->kind->connect ? io->kind->connect(io)
                           : PyObject_CallMethodOneArg(self->protocol_, self->names().connection_made, self->object()));
   }
-  if (!result && self->loop_->report("Exception in callback connection_made()", self->object(), self->protocol_) < 0) {
-    return -1;
+  if (result || self->loop_->report("Exception in callback connection_made()", self->object(), self->protocol_) == 0) {
+    return self->finish_start();
   }
+  // SystemExit and KeyboardInterrupt leave the loop, which may run again.
+  const Ref leaving = take_exception();
+  if (self->finish_start() < 0) PyErr_WriteUnraisable(self->object());
+  put_exception(Ref::borrow(leaving.get()));
+  return -1;
+}
+
+int Transport::finish_start() {
   // Nothing is received before connection_made() has been called.
-  if (self->open_ && io->kind->begin(io) < 0) return -1;
-  if (!self->waiter_) return 0;
-  const Ref waiter = Ref::steal(std::exchange(self->waiter_, nullptr));
-  const Ref done = Ref::steal(PyObject_CallMethodNoArgs(waiter.get(), self->names().done));
+  if (open_ && io_.kind->begin(&io_) < 0) return -1;
+  if (!waiter_) return 0;
+  const Ref waiter = Ref::steal(std::exchange(waiter_, nullptr));
+  const Ref done = Ref::steal(PyObject_CallMethodNoArgs(waiter.get(), names().done));
   if (!done) return -1;
   if (done.get() == Py_True) return 0;
-  result = Ref::steal(PyObject_CallMethodOneArg(waiter.get(), self->names().set_result, Py_None));
+  const Ref result = Ref::steal(PyObject_CallMethodOneArg(waiter.get(), names().set_result, Py_None));
   return result ? 0 : -1;
 }
 

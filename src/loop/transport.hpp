@@ -51,6 +51,7 @@ struct Transport {
 
   // The step that schedule_start() scheduled.
   static int run_start(IoObject* io);
+  int finish_start();
 
   // Watches the descriptor for these events, 0 for none. False with an exception set.
   bool watch(int events, uv::Poller::Serve serve);

@@ -78,6 +78,20 @@ inline void put_exception(Ref exception) {
 #endif
 }
 
+// Lets code that is called for an exception see it as being handled, as inside of an except block.
+class HandledException {
+ public:
+  explicit HandledException(PyObject* exception) : previous_(Ref::steal(PyErr_GetHandledException())) {
+    PyErr_SetHandledException(exception);
+  }
+  HandledException(const HandledException&) = delete;
+  HandledException& operator=(const HandledException&) = delete;
+  ~HandledException() { PyErr_SetHandledException(previous_.get()); }
+
+ private:
+  Ref previous_;
+};
+
 // Keeps the exception that is set, if any, over code that must not see it.
 class SavedException {
  public:

@@ -64,7 +64,8 @@ PyObject* SocketTransport::write(PyObject* self, PyObject* data) {
     return nullptr;
   }
   if (!transport->may_write("write")) return nullptr;
-  if (PyBytes_CheckExact(data) && PyBytes_GET_SIZE(data) == 0) return none();
+  const int more_than_nothing = PyBytes_CheckExact(data) ? PyBytes_GET_SIZE(data) > 0 : PyObject_IsTrue(data);
+  if (more_than_nothing <= 0) return more_than_nothing < 0 ? nullptr : none();
   if (transport->count_lost_write()) return PyErr_Occurred() ? nullptr : none();
   if (!transport->enqueue(data)) {
     // A memoryview that is not contiguous: for the default loop, an error of the socket.
