@@ -210,6 +210,12 @@ int SocketTransport::send_queued() {
     if (sent < 0) {
       if (would_block()) break;
       PyErr_SetFromErrno(PyExc_OSError);
+      {
+        // As on the default loop, the transport that is logged waits for nothing any more.
+        const SavedException saved;
+        queue_.clear();
+        if (!update_interest()) PyErr_Clear();
+      }
       return fatal_error("Fatal write error on socket transport");
     }
     queue_.consume(static_cast<size_t>(sent));
