@@ -5,6 +5,7 @@ then look there again.
 """
 
 REPORTED = {
+    "failing writelines": "since Python 3.15 what stands before a wrong item of writelines() is sent",
     "failing write": "repr(transport) in the report of a write() that fails within resume_writing() says another state",
     "no_context": "call_soon(context=3): TypeError in the callback's place, where the default loop has AttributeError",
     "cancelled while running": "repr() and the exception handler's message show a callback that cancelled its handle",
