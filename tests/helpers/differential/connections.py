@@ -241,7 +241,8 @@ class TransportEnd(End):
 
     def do_writelines(self, pieces):
         if "failing writelines" in REPORTED:
-            pieces = [("bytes" if kind in ("gaps", "text", "number", "nothing") else kind, size) for kind, size in pieces]
+            wrong = ("gaps", "text", "number", "nothing")
+            pieces = [("bytes" if kind in wrong else kind, size) for kind, size in pieces]
         # What was written in this turn is sent now, so that a lost connection is known.
         self.waits()
         if self.transport.is_closing():
