@@ -26,6 +26,8 @@ PyMethodDef datagram_transport_methods[] = {
                    "Sets the high and the low water mark in bytes. ValueError unless high >= low >= 0."),
     bare_method("pause_reading", DatagramTransport::pause_reading, "Stops calling the protocol with datagrams."),
     bare_method("resume_reading", DatagramTransport::resume_reading, "Goes on after pause_reading()."),
+    bare_method("_read_ready", DatagramTransport::read_ready, nullptr),
+    bare_method("_sendto_ready", DatagramTransport::sendto_ready, nullptr),
     bare_method("_deliver_held", DatagramTransport::deliver_held, nullptr),
     closing_row(),
     reading_row(),

@@ -6,6 +6,7 @@
 #include "bindings/guard.hpp"
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
+#include "python/arguments.hpp"
 #include "streams/native_writer.hpp"
 
 namespace py = pybind11;
@@ -14,88 +15,74 @@ namespace mainspring {
 
 namespace {
 
-// Finds `context=` among the keywords of a scheduling method; any other keyword is a TypeError.
-bool parse_context(const char* method, Names& names, Arguments values, PyObject* keywords, PyObject** context) {
-  *context = nullptr;
-  if (!keywords) return true;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keywords); ++i) {
-    PyObject* keyword = PyTuple_GET_ITEM(keywords, i);
-    if (keyword != names.context && PyUnicode_Compare(keyword, names.context) != 0) {
-      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R", method, keyword);
-      return false;
-    }
-    if (values[i] != Py_None) *context = values[i];
-  }
-  return true;
-}
-
-bool missing(const char* method, const char* what) {
-  PyErr_Format(PyExc_TypeError, "%s() missing required positional argument: %s", method, what);
-  return false;
-}
+constexpr Signature kCallSoon{"BaseEventLoop.call_soon", 1, {"callback"}};
+constexpr Signature kCallSoonThreadsafe{"BaseEventLoop.call_soon_threadsafe", 1, {"callback"}};
+constexpr Signature kCallLater{"BaseEventLoop.call_later", 2, {"delay", "callback"}};
+constexpr Signature kCallAt{"BaseEventLoop.call_at", 2, {"when", "callback"}};
+constexpr Signature kMakeHandle{"_make_handle", 1, {"callback"}};
+constexpr Signature kAdd[] = {{"BaseSelectorEventLoop.add_reader", 2, {"fd", "callback"}},
+                              {"BaseSelectorEventLoop.add_writer", 2, {"fd", "callback"}}};
+constexpr Signature kRemove[] = {{"BaseSelectorEventLoop.remove_reader", 1, {"fd"}},
+                                 {"BaseSelectorEventLoop.remove_writer", 1, {"fd"}}};
 
 PyObject* call_soon(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  PyObject* context;
-  if (count < 1 && !missing("call_soon", "'callback'")) return nullptr;
-  if (!parse_context("call_soon", loop->names(), args + count, keywords, &context)) return nullptr;
+  Given given;
+  if (!loop || !parse(kCallSoon, loop->names().context, args, count, keywords, &given)) return nullptr;
   if (!loop->check_open()) return nullptr;
-  if (loop->debug && !loop->check_debug(args[0], "call_soon", true)) return nullptr;
-  return reinterpret_cast<PyObject*>(loop->call_soon(args[0], args + 1, count - 1, context));
+  PyObject* callback = given.values[0];
+  if (loop->debug && !loop->check_debug(callback, "call_soon", true)) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->call_soon(callback, given.rest, given.rest_count, given.context));
 }
 
 PyObject* call_soon_threadsafe(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  PyObject* context;
-  if (count < 1 && !missing("call_soon_threadsafe", "'callback'")) return nullptr;
-  if (!parse_context("call_soon_threadsafe", loop->names(), args + count, keywords, &context)) return nullptr;
+  Given given;
+  if (!loop || !parse(kCallSoonThreadsafe, loop->names().context, args, count, keywords, &given)) return nullptr;
   if (!loop->check_open()) return nullptr;
-  if (loop->debug && !loop->check_debug(args[0], "call_soon_threadsafe", false)) return nullptr;
-  Handle* handle = loop->call_soon(args[0], args + 1, count - 1, context);
+  PyObject* callback = given.values[0];
+  if (loop->debug && !loop->check_debug(callback, "call_soon_threadsafe", false)) return nullptr;
+  Handle* handle = loop->call_soon(callback, given.rest, given.rest_count, given.context);
   if (!handle) return nullptr;
   handle->threadsafe = loop->state().asyncio_thread_safe_handle != nullptr;
   loop->wake_if_waiting();
   return reinterpret_cast<PyObject*>(handle);
 }
 
-PyObject* schedule_at(Loop* loop, double when, const char* method, Arguments args, Py_ssize_t count,
-                      PyObject* keywords) {
-  PyObject* context;
-  if (!parse_context(method, loop->names(), args + count, keywords, &context)) return nullptr;
+PyObject* schedule_at(Loop* loop, double when, const Given& given) {
   if (!loop->check_open()) return nullptr;
+  PyObject* callback = given.values[1];
   // call_later() of the default loop calls call_at(), which checks.
-  if (loop->debug && !loop->check_debug(args[1], "call_at", true)) return nullptr;
-  return reinterpret_cast<PyObject*>(loop->call_at(when, args[1], args + 2, count - 2, context));
+  if (loop->debug && !loop->check_debug(callback, "call_at", true)) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->call_at(when, callback, given.rest, given.rest_count, given.context));
+}
+
+// Seconds from the first argument, with `refusal` for None. False with an exception set.
+bool parse_seconds(const Given& given, const char* refusal, double* result) {
+  if (given.values[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, refusal);
+    return false;
+  }
+  *result = PyFloat_AsDouble(given.values[0]);
+  return !(*result == -1.0 && PyErr_Occurred());
 }
 
 PyObject* call_later(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  if (count < 2 && !missing("call_later", count < 1 ? "'delay' and 'callback'" : "'callback'")) return nullptr;
-  if (args[0] == Py_None) {
-    PyErr_SetString(PyExc_TypeError, "delay must not be None");
-    return nullptr;
-  }
-  const double delay = PyFloat_AsDouble(args[0]);
-  if (delay == -1.0 && PyErr_Occurred()) return nullptr;
+  Given given;
+  if (!loop || !parse(kCallLater, loop->names().context, args, count, keywords, &given)) return nullptr;
+  double delay;
   double now;
-  if (!loop->read_clock(&now)) return nullptr;
-  return schedule_at(loop, now + delay, "call_later", args, count, keywords);
+  if (!parse_seconds(given, "delay must not be None", &delay) || !loop->read_clock(&now)) return nullptr;
+  return schedule_at(loop, now + delay, given);
 }
 
 PyObject* call_at(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  if (count < 2 && !missing("call_at", count < 1 ? "'when' and 'callback'" : "'callback'")) return nullptr;
-  if (args[0] == Py_None) {
-    PyErr_SetString(PyExc_TypeError, "when cannot be None");
-    return nullptr;
-  }
-  const double when = PyFloat_AsDouble(args[0]);
-  if (when == -1.0 && PyErr_Occurred()) return nullptr;
-  return schedule_at(loop, when, "call_at", args, count, keywords);
+  Given given;
+  if (!loop || !parse(kCallAt, loop->names().context, args, count, keywords, &given)) return nullptr;
+  double when;
+  return parse_seconds(given, "when cannot be None", &when) ? schedule_at(loop, when, given) : nullptr;
 }
 
 PyObject* get_time(PyObject* self, PyObject*) {
@@ -130,23 +117,22 @@ PyObject* create_future(PyObject* self, PyObject*) {
 }
 
 // create_task(coro, *, name=None, context=None, eager_start=None): asyncio.Task(coro, loop=self, **keywords). With a
-// task factory it is BaseEventLoop's own method, whose calling convention differs between Python versions.
+// task factory it is BaseEventLoop's own method, whose calling convention differs between Python versions; also when
+// the coroutine is not the one positional argument.
 PyObject* create_task(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   ModuleState& state = loop->state();
   const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  if (loop->task_factory && loop->task_factory != Py_None) {
+  constexpr Py_ssize_t kMostKeywords = 6;
+  if ((loop->task_factory && loop->task_factory != Py_None) || count != 1 || keyword_count > kMostKeywords) {
     std::vector<PyObject*> all{self};
     all.insert(all.end(), args, args + count + keyword_count);
     return PyObject_Vectorcall(state.base_create_task, all.data(), static_cast<size_t>(count) + 1, keywords);
   }
-  if (!check_count("create_task", count, 1, 1) || !loop->check_open()) return nullptr;
+  if (!loop->check_open()) return nullptr;
   PyObject* type = PyDict_GetItemWithError(state.asyncio_tasks, loop->names().Task);
   if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.tasks has no Task");
-  constexpr Py_ssize_t kMostKeywords = 6;
-  if (keyword_count > kMostKeywords)
-    return PyErr_Format(PyExc_TypeError, "create_task() takes fewer keyword arguments");
   PyObject* values[3 + kMostKeywords] = {nullptr, args[0]};
   for (Py_ssize_t i = 0; i < keyword_count; ++i) values[2 + i] = args[count + i];
   values[2 + keyword_count] = self;
@@ -223,10 +209,11 @@ PyObject* forward_signals_to(PyObject* self, PyObject* descriptor) {
 }
 
 // _make_handle(callback, *args): a Handle that is not scheduled yet.
-PyObject* make_handle(PyObject* self, Arguments args, Py_ssize_t count) {
+PyObject* make_handle(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  if (!loop || (count < 1 && !missing("_make_handle", "'callback'"))) return nullptr;
-  return reinterpret_cast<PyObject*>(loop->make_handle(args[0], args + 1, count - 1, nullptr));
+  Given given;
+  if (!loop || !parse(kMakeHandle, loop->names().context, args, count, keywords, &given)) return nullptr;
+  return reinterpret_cast<PyObject*>(loop->make_handle(given.values[0], given.rest, given.rest_count, given.context));
 }
 
 // _add_callback(handle): schedules a Handle once more, unless it has been cancelled.
@@ -244,36 +231,44 @@ PyObject* add_callback(PyObject* self, PyObject* handle) {
   return none();
 }
 
-// The descriptor of an int or of anything with fileno(), as selectors accepts them.
-int descriptor_of(PyObject* file) {
-  const Ref number = PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
-  long fd = -1;
-  if (number) fd = PyLong_AsLong(number.get());
-  if (!number || PyErr_Occurred()) {
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
-        !PyErr_ExceptionMatches(PyExc_ValueError)) {
-      return -1;
-    }
+// The number of an int or of anything with fileno(), as selectors accepts them. False with an exception set.
+bool number_of(PyObject* file, long* number) {
+  const Ref object = PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
+  if (object) *number = PyLong_AsLong(object.get());
+  if (object && !(*number == -1 && PyErr_Occurred())) return true;
+  if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
+      PyErr_ExceptionMatches(PyExc_ValueError)) {
     PyErr_Clear();
     PyErr_Format(PyExc_ValueError, "Invalid file object: %R", file);
-    return -1;
   }
-  if (fd < 0 || fd > INT_MAX) {
-    PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
-    return -1;
-  }
-  return static_cast<int>(fd);
+  return false;
+}
+
+// Whether it is the number of a descriptor; else sets ValueError.
+bool check_number(long number) {
+  if (number >= 0 && number <= INT_MAX) return true;
+  PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", number);
+  return false;
+}
+
+int descriptor_of(PyObject* file) {
+  long number;
+  return number_of(file, &number) && check_number(number) ? static_cast<int>(number) : -1;
 }
 
 // `checked`: the public method, which refuses the descriptors of transports and returns nothing.
 template <WatchedDescriptors::Direction direction, bool checked>
-PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count) {
+PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
-  const char* name = direction == WatchedDescriptors::kReader ? "add_reader" : "add_writer";
-  if (!loop || (count < 2 && !missing(name, count < 1 ? "'fd' and 'callback'" : "'callback'"))) return nullptr;
-  const int fd = descriptor_of(args[0]);
-  if (fd < 0 || (checked && !loop->check_no_transport(fd, args[0])) || !loop->check_open()) return nullptr;
-  Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop->make_handle(args[1], args + 2, count - 2, nullptr)));
+  Given given;
+  if (!loop || !parse(kAdd[direction], nullptr, args, count, keywords, &given)) return nullptr;
+  PyObject* file = given.values[0];
+  long number;
+  if (!number_of(file, &number) || (checked && !loop->check_no_transport(number, file))) return nullptr;
+  if (!loop->check_open() || !check_number(number)) return nullptr;
+  const int fd = static_cast<int>(number);
+  Ref handle = Ref::steal(
+      reinterpret_cast<PyObject*>(loop->make_handle(given.values[1], given.rest, given.rest_count, given.context)));
   if (!handle) return nullptr;
   return guarded([&]() -> PyObject* {
     loop->descriptors().add(fd, direction, reinterpret_cast<Handle*>(Py_NewRef(handle.get())));
@@ -286,14 +281,17 @@ template <WatchedDescriptors::Direction direction, bool checked>
 PyObject* remove_descriptor(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
-  const int fd = descriptor_of(file);
-  if (fd < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+  long number;
+  if (!number_of(file, &number)) {
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return nullptr;
     // No descriptor has such a number, so nothing is watched.
     PyErr_Clear();
     Py_RETURN_FALSE;
   }
-  if (fd < 0 || (checked && !loop->check_no_transport(fd, file))) return nullptr;
+  if (checked && !loop->check_no_transport(number, file)) return nullptr;
   if (loop->closed) Py_RETURN_FALSE;
+  if (!check_number(number)) return nullptr;
+  const int fd = static_cast<int>(number);
   const bool waited = loop->waits().displace(fd, direction);
   return PyBool_FromLong(loop->descriptors().remove(fd, direction) || waited);
 }
@@ -301,8 +299,8 @@ PyObject* remove_descriptor(PyObject* self, PyObject* file) {
 PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
-  const int fd = descriptor_of(file);
-  return fd >= 0 && loop->check_no_transport(fd, file) ? none() : nullptr;
+  long number;
+  return number_of(file, &number) && loop->check_no_transport(number, file) ? none() : nullptr;
 }
 
 // _set_transport(fd, transport): whose the descriptor is, None for nobody's: sendfile() uses a transport's descriptor.
@@ -335,16 +333,18 @@ PyMethodDef loop_methods[] = {
     bare_method("is_closed", is_closed, "Whether the loop has been closed."),
     bare_method("get_debug", get_debug_flag, "Whether the loop is in debug mode."),
     bare_method("_check_closed", check_closed, nullptr),
-    method("add_reader", (add_descriptor<WatchedDescriptors::kReader, true>),
-           "add_reader(fd, callback, *args): runs the callback whenever the descriptor can be read."),
-    method("add_writer", (add_descriptor<WatchedDescriptors::kWriter, true>),
-           "add_writer(fd, callback, *args): runs the callback whenever the descriptor can be written."),
-    single_method("remove_reader", (remove_descriptor<WatchedDescriptors::kReader, true>),
-                  "Stops watching for reading; whether it was watched."),
-    single_method("remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, true>),
-                  "Stops watching for writing; whether it was watched."),
-    method("_add_reader", (add_descriptor<WatchedDescriptors::kReader, false>), nullptr),
-    method("_add_writer", (add_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
+    keyword_method("add_reader", (add_descriptor<WatchedDescriptors::kReader, true>),
+                   "add_reader(fd, callback, *args): runs the callback whenever the descriptor can be read."),
+    keyword_method("add_writer", (add_descriptor<WatchedDescriptors::kWriter, true>),
+                   "add_writer(fd, callback, *args): runs the callback whenever the descriptor can be written."),
+    keyword_method("remove_reader",
+                   (named<kRemove[WatchedDescriptors::kReader], remove_descriptor<WatchedDescriptors::kReader, true>>),
+                   "Stops watching for reading; whether it was watched."),
+    keyword_method("remove_writer",
+                   (named<kRemove[WatchedDescriptors::kWriter], remove_descriptor<WatchedDescriptors::kWriter, true>>),
+                   "Stops watching for writing; whether it was watched."),
+    keyword_method("_add_reader", (add_descriptor<WatchedDescriptors::kReader, false>), nullptr),
+    keyword_method("_add_writer", (add_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
     single_method("_remove_reader", (remove_descriptor<WatchedDescriptors::kReader, false>), nullptr),
     single_method("_remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
     single_method("_ensure_fd_no_transport", ensure_fd_no_transport, nullptr),
@@ -353,7 +353,7 @@ PyMethodDef loop_methods[] = {
     bare_method("_close", close_core, nullptr),
     bare_method("_open_signal_pipe", open_signal_pipe, nullptr),
     single_method("_forward_signals_to", forward_signals_to, nullptr),
-    method("_make_handle", make_handle, nullptr),
+    keyword_method("_make_handle", make_handle, nullptr),
     single_method("_add_callback", add_callback, nullptr),
 };
 

@@ -13,12 +13,16 @@ namespace mainspring {
 
 namespace {
 
+constexpr Signature kWrite{"write", 1, {"data"}};
+constexpr Signature kWriteLines{"writelines", 1, {"list_of_data"}};
+
 PyMethodDef socket_transport_methods[] = {
-    single_method("write", SocketTransport::write,
-                  "Queues bytes and sends them when the callbacks of this turn have run, without blocking. bytes are "
-                  "kept by reference, anything mutable is copied. TypeError for what is not bytes, bytearray or "
-                  "memoryview; RuntimeError after write_eof()."),
-    single_method("writelines", SocketTransport::writelines, "Queues each of several chunks; see write()."),
+    keyword_method("write", (named<kWrite, SocketTransport::write>),
+                   "Queues bytes and sends them when the callbacks of this turn have run, without blocking. bytes are "
+                   "kept by reference, anything mutable is copied. TypeError for what is not bytes, bytearray or "
+                   "memoryview; RuntimeError after write_eof()."),
+    keyword_method("writelines", (named<kWriteLines, SocketTransport::writelines>),
+                   "Queues each of several chunks; see write()."),
     bare_method("write_eof", SocketTransport::write_eof, "Closes the sending side when everything queued is sent."),
     bare_method("can_write_eof", SocketTransport::can_write_eof, "True: sockets can be half closed."),
     bare_method("close", SocketTransport::close,
@@ -26,7 +30,8 @@ PyMethodDef socket_transport_methods[] = {
     bare_method("abort", SocketTransport::abort, "Closes at once; what the kernel does not take now is lost."),
     bare_method("pause_reading", SocketTransport::pause_reading, "Stops calling the protocol with data."),
     bare_method("resume_reading", SocketTransport::resume_reading, "Goes on after pause_reading()."),
-    single_method("set_protocol", SocketTransport::set_protocol, "Makes another protocol the transport's."),
+    keyword_method("set_protocol", (named<kSetProtocol, SocketTransport::set_protocol>),
+                   "Makes another protocol the transport's."),
     bare_method("get_write_buffer_size", SocketTransport::get_write_buffer_size,
                 "The number of bytes that wait for the peer."),
     bare_method("get_write_buffer_limits", SocketTransport::get_write_buffer_limits,
@@ -67,8 +72,8 @@ PyMethodDef pipe_reader_methods[] = {
 };
 
 PyMethodDef pipe_writer_methods[] = {
-    single_method("write", PipeWriter::write,
-                  "Queues bytes and sends them when the callbacks of this turn have run, without blocking."),
+    keyword_method("write", (named<kWrite, PipeWriter::write>),
+                   "Queues bytes and sends them when the callbacks of this turn have run, without blocking."),
     bare_method("write_eof", PipeWriter::write_eof, "Closes the pipe when everything queued is sent."),
     bare_method("can_write_eof", PipeWriter::can_write_eof, "True: a pipe ends by being closed."),
     bare_method("close", PipeWriter::write_eof, "Sends what is queued, then calls protocol.connection_lost(None)."),

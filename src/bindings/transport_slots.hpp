@@ -5,6 +5,7 @@
 
 #include "bindings/bindings.hpp"
 #include "loop/transport.hpp"
+#include "python/arguments.hpp"
 
 namespace mainspring {
 
@@ -22,6 +23,8 @@ inline PyMemberDef transport_members[] = {
     {},
 };
 
+inline constexpr Signature kSetProtocol{"set_protocol", 1, {"protocol"}};
+
 // Rows that every transport's method table begins with.
 inline PyMethodDef closing_row() {
   return bare_method("is_closing", Transport::is_closing, "Whether the transport is closing or closed.");
@@ -33,7 +36,8 @@ inline PyMethodDef get_protocol_row() {
   return bare_method("get_protocol", Transport::get_protocol, "The current protocol; None once it is closed.");
 }
 inline PyMethodDef set_protocol_row() {
-  return single_method("set_protocol", Transport::set_protocol, "Makes another protocol the transport's.");
+  return keyword_method("set_protocol", (named<kSetProtocol, Transport::set_protocol>),
+                        "Makes another protocol the transport's.");
 }
 inline PyMethodDef connection_lost_row() {
   return single_method("_call_connection_lost", Transport::call_connection_lost, nullptr);

@@ -25,6 +25,8 @@ class DatagramTransport : public Transport {
 
   static PyObject* sendto(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords);
   static PyObject* close(PyObject* self, PyObject*);
+  static PyObject* read_ready(PyObject* self, PyObject*);
+  static PyObject* sendto_ready(PyObject* self, PyObject*);
   static PyObject* deliver_held(PyObject* self, PyObject*);
   static PyObject* pause_reading(PyObject* self, PyObject*);
   static PyObject* resume_reading(PyObject* self, PyObject*);
@@ -59,7 +61,7 @@ class DatagramTransport : public Transport {
   int received_error();
   Sent send_one(const char* data, size_t size, PyObject* data_object, PyObject* address);
   // Takes the exception that is set. `in_sendto`: an exception of error_received() goes to the caller.
-  int send_failed(bool in_sendto);
+  int network_error(PyObject* step);
   int send_batch();
   int write_ready();
   int fatal_error(const char* message);

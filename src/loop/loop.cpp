@@ -92,8 +92,8 @@ PyObject* Loop::transport_of(int fd) const {
   return index < transports_.size() ? transports_[index] : nullptr;
 }
 
-bool Loop::check_no_transport(int fd, PyObject* file) {
-  PyObject* transport = transport_of(fd);
+bool Loop::check_no_transport(long number, PyObject* file) {
+  PyObject* transport = number >= 0 && number <= INT_MAX ? transport_of(static_cast<int>(number)) : nullptr;
   if (!transport) return true;
   const Ref closing = Ref::steal(PyObject_CallMethod(transport, "is_closing", nullptr));
   if (!closing) return false;

@@ -17,7 +17,7 @@ namespace mainspring {
   X(_exception) X(_transport) X(_paused) X(_reader) X(_protocol) X(_connection_lost) X(_stream_reader_wr) \
   X(_client_connected_cb) X(pause_reading) X(resume_reading) X(is_closing) X(cancelled) X(create_future) \
   X(read) X(readline) X(readexactly) X(readuntil) X(feed_data) X(at_eof) X(drain) X(write) X(n) X(separator) \
-  X(cancel) X(submit) X(_convert_future_exc) \
+  X(run) X(_read_ready) X(_sendto_ready) X(cancel) X(submit) X(_convert_future_exc) \
   X(_work_queue) X(_threads) X(_max_workers) X(_shutdown) \
   X(call_soon) X(_ssl_protocol) X(_python_write) X(_python_writelines) \
   X(_do_handshake) X(_do_flush) X(_do_shutdown) X(_do_write) X(_do_read) X(_call_eof_received) X(_start_shutdown) \
