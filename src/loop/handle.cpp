@@ -16,9 +16,7 @@ bool is_timer_handle(PyObject* self, PyObject* other) { return Py_TYPE(self) == 
 // Equality as asyncio.TimerHandle defines it: time, callback, arguments and state.
 int equal(TimerHandle* a, TimerHandle* b) {
   if (a->when != b->when || a->cancelled != b->cancelled) return 0;
-  PyObject* left = a->callback ? a->callback : Py_None;
-  PyObject* right = b->callback ? b->callback : Py_None;
-  const int same_callback = PyObject_RichCompareBool(left, right, Py_EQ);
+  const int same_callback = PyObject_RichCompareBool(a->visible_callback(), b->visible_callback(), Py_EQ);
   if (same_callback <= 0) return same_callback;
   const Ref left_arguments = Ref::steal(a->arguments());
   const Ref right_arguments = Ref::steal(b->arguments());
@@ -45,7 +43,11 @@ PyObject* Handle::cancel(PyObject* self, PyObject*) {
   handle->cancelled = true;
   if (handle->is_timer) handle->loop->remove_timer(static_cast<TimerHandle*>(handle));
   // While it runs, the callback uses the arguments; run_handle drops them afterwards.
-  if (!handle->running) handle->drop_callback();
+  if (handle->running) {
+    handle->detached = true;
+  } else {
+    handle->drop_callback();
+  }
   return none();
 }
 
@@ -67,7 +69,7 @@ PyObject* Handle::run(PyObject* self, PyObject*) {
 }
 
 PyObject* Handle::arguments() const {
-  if (!callback) return none();
+  if (!callback || detached) return none();
   if (overflow) return Py_NewRef(overflow);
   PyObject* tuple = PyTuple_New(argument_count);
   if (!tuple) return nullptr;

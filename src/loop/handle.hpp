@@ -35,6 +35,7 @@ struct Handle {
   bool tracked;
   bool is_timer;
   bool threadsafe;  // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
+  bool detached;    // cancelled while it ran: the program sees no callback and no arguments any more
   PyObject* slots[1 + kInlineArguments];
 
   static PyObject* get_context(PyObject* self, PyObject*);
@@ -48,6 +49,9 @@ struct Handle {
 
   // What the Handle refers to, for the collector.
   int visit_references(visitproc visit, void* argument);
+
+  // The callback as the program sees it (borrowed); None once cancelled.
+  PyObject* visible_callback() const { return callback && !detached ? callback : Py_None; }
 
   // The arguments as a new tuple; None once cancelled.
   PyObject* arguments() const;

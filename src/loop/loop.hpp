@@ -67,6 +67,9 @@ class Loop {
 
   bool in_turn() const { return in_turn_; }
 
+  // Whether this thread is the one that runs callbacks just now.
+  bool runs_here() const { return in_turn_ && PyThread_get_thread_ident() == running_thread_; }
+
   // --- the clock ---------------------------------------------------------------------------------------------------
 
   // Whether loop.time() is not the kernel's clock, because the program has replaced it or time.monotonic.
@@ -155,7 +158,7 @@ class Loop {
 
   // False with RuntimeError set when the descriptor belongs to an open transport, and so is not the program's to watch.
   // `file` is what the program calls it.
-  bool check_no_transport(int fd, PyObject* file);
+  bool check_no_transport(long number, PyObject* file);
 
   // Polls soon: a program that wrote or registered something expects an answer.
   void expect_events() { policy_.expect_events(); }
@@ -175,6 +178,16 @@ class Loop {
   // protocol. -1 when it must leave the loop (or the handler raised such an exception).
   int report(const char* message, PyObject* transport, PyObject* protocol);
   int report(const char* message, PyObject* exception, PyObject* transport, PyObject* protocol);
+
+  // The same for an exception of a Handle's callback.
+  int report_callback_error(Handle* handle);
+
+  // The same for an exception of `owner.method(argument)` (`argument` may be nullptr), which the default loop would
+  // have scheduled: its Handle is what the exception handler gets.
+  int report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context);
+
+  // A Handle for such a call, not scheduled. nullptr with an exception set.
+  Handle* make_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context);
 
   // --- the collector -----------------------------------------------------------------------------------------------
 
@@ -210,7 +223,7 @@ class Loop {
   void take_arrivals();
   bool serve(ReadyItem item);
   int serve_arrival(uv::Poller* poller);
-  int report_callback_error(Handle* handle);
+  PyObject* run_in_other_context(Handle* handle);
   int serve_signals();
   bool flush();
   void drop(ReadyItem item);

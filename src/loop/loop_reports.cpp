@@ -29,6 +29,23 @@ int Loop::report_callback_error(Handle* handle) {
   return result ? 0 : -1;
 }
 
+Handle* Loop::make_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context) {
+  const Ref callback = Ref::steal(PyObject_GetAttr(owner, method));
+  return callback ? make_handle(callback.get(), &argument, argument ? 1 : 0, context) : nullptr;
+}
+
+int Loop::report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context) {
+  Ref handle;
+  {
+    const SavedException saved;
+    handle = Ref::steal(reinterpret_cast<PyObject*>(make_call(owner, method, argument, context)));
+    // There is no such method, which is the exception to report.
+    if (!handle) PyErr_Clear();
+  }
+  if (!handle) return report("Exception in callback", nullptr, nullptr);
+  return report_callback_error(reinterpret_cast<Handle*>(handle.get()));
+}
+
 int Loop::report(const char* message, PyObject* transport, PyObject* protocol) {
   if (leaves_the_loop()) return -1;
   const Ref exception = take_exception();

@@ -36,6 +36,7 @@ Handle* Loop::take_free(bool timer) {
   handle->cancelled = false;
   handle->running = false;
   handle->threadsafe = false;
+  handle->detached = false;
   return handle;
 }
 

@@ -223,6 +223,10 @@ int Loop::run_handle(Handle* handle) {
     } else {
       result = PyObject_CallObject(handle->callback, handle->overflow);
     }
+  } else if (!PyContext_CheckExact(handle->context)) {
+    result = run_in_other_context(handle);
+  }
+  if (handle->running) [[likely]] {
     if (!handle->threadsafe) [[likely]] {
       handle->running = false;
     } else {
@@ -242,6 +246,18 @@ int Loop::run_handle(Handle* handle) {
   }
   if (handle->cancelled) handle->drop_callback();
   return status;
+}
+
+// For the default loop a context is whatever has a method run(), and the callback's error if it has none.
+PyObject* Loop::run_in_other_context(Handle* handle) {
+  PyErr_Clear();
+  const Ref run = Ref::steal(PyObject_GetAttr(handle->context, names().run));
+  const Ref callback = run ? Ref::steal(PyTuple_Pack(1, handle->callback)) : Ref();
+  const Ref arguments = callback ? Ref::steal(handle->arguments()) : Ref();
+  const Ref all = arguments ? Ref::steal(PySequence_Concat(callback.get(), arguments.get())) : Ref();
+  if (!all) return nullptr;
+  handle->running = true;
+  return PyObject_CallObject(run.get(), all.get());
 }
 
 void Loop::wait_for_callback(Handle* handle) {

@@ -34,25 +34,37 @@ bool Transport::schedule_start() {
   return true;
 }
 
+int Transport::connect(PyObject* context) {
+  const Ref protocol = Ref::borrow(protocol_);
+  Ref result;
+  if (loop_->enter_context(context)) {
+    result =
+        Ref::steal(io_.kind->connect ? io_.kind->connect(&io_)
+                                     : PyObject_CallMethodOneArg(protocol.get(), names().connection_made, object()));
+  }
+  return result ? 0 : loop_->report_call(protocol.get(), names().connection_made, object(), context);
+}
+
+int Transport::connect_in_debug(PyObject* context) {
+  Handle* handle = loop_->make_call(protocol_, names().connection_made, object(), context);
+  if (!handle) return loop_->report("Exception in callback", object(), protocol_);
+  const Ref alive = Ref::steal(reinterpret_cast<PyObject*>(handle));
+  return loop_->run_debug(handle);
+}
+
 int Transport::run_start(IoObject* io) {
   Transport* self = from(io);
   self->started_ = true;
   if (!self->open_) return 0;
-  Ref result;
 #if PY_VERSION_HEX >= 0x030F0000
   const Ref context = Ref::borrow(self->context_);
 #else
   // Before Python 3.15 what connection_made() sets in its context is not seen by later calls.
   const Ref context = Ref::steal(PyContext_Copy(self->context_));
 #endif
-  if (context && self->loop_->enter_context(context.get())) {
-    result = Ref::steal(
-        io->kind->connect ? io->kind->connect(io)
-                          : PyObject_CallMethodOneArg(self->protocol_, self->names().connection_made, self->object()));
-  }
-  if (result || self->loop_->report("Exception in callback connection_made()", self->object(), self->protocol_) == 0) {
-    return self->finish_start();
-  }
+  if (!context) return -1;
+  const int status = self->loop_->debug ? self->connect_in_debug(context.get()) : self->connect(context.get());
+  if (status == 0) return self->finish_start();
   // SystemExit and KeyboardInterrupt leave the loop, which may run again.
   const Ref leaving = take_exception();
   if (self->finish_start() < 0) PyErr_WriteUnraisable(self->object());
@@ -210,9 +222,10 @@ PyObject* Transport::call_connection_lost(PyObject* self, PyObject* exception) {
   if (!transport->open_) return none();
   const Ref alive = Ref::borrow(self);
   transport->close_poller();
-  const Ref protocol = Ref::steal(std::exchange(transport->protocol_, nullptr));
+  const Ref protocol = Ref::borrow(transport->protocol_);
   Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), transport->names().connection_lost, exception));
   const SavedException saved;
+  Py_CLEAR(transport->protocol_);
   transport->io_.kind->close_descriptor(&transport->io_);
   transport->loop_->release(&transport->io_);
   return result.release();

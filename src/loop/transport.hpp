@@ -53,6 +53,11 @@ struct Transport {
   static int run_start(IoObject* io);
   int finish_start();
 
+  // Calls connection_made(); -1 with an exception set only for what leaves the loop. In debug mode as a Handle, of
+  // whose slowness the loop tells.
+  int connect(PyObject* context);
+  int connect_in_debug(PyObject* context);
+
   // Watches the descriptor for these events, 0 for none. False with an exception set.
   bool watch(int events, uv::Poller::Serve serve);
   int watched() const { return io_.poller ? io_.poller->interest() : 0; }

@@ -28,6 +28,8 @@ void WatchedDescriptors::add(int fd, Direction direction, Handle* stolen) {
   Descriptor& descriptor = *found->second;
   Handle* replaced = std::exchange(descriptor.handles[direction], reinterpret_cast<Handle*>(handle.release()));
   watch(descriptor);
+  // What has arrived was for the Handle before; the default loop calls a new one in the next turn at the earliest.
+  descriptor.poller->forget_arrived(direction == kReader ? uv::Poller::kReadable : uv::Poller::kWritable);
   loop_.expect_events();
   cancel_and_drop(replaced);
 }
@@ -89,25 +91,25 @@ int WatchedDescriptors::serve(void* owner, int events) {
   auto* descriptor = static_cast<Descriptor*>(owner);
   WatchedDescriptors* table = descriptor->table;
   const int fd = descriptor->poller->fd();
-  // The first callback may remove the second, or the descriptor with both.
-  if (events & uv::Poller::kReadable) {
-    if (table->run(fd, kReader) < 0) return -1;
+  // The first callback may remove the second, or the descriptor with both. What it sets anew is not called yet.
+  Ref handles[2];
+  for (const Direction direction : {kReader, kWriter}) {
+    const int event = direction == kReader ? uv::Poller::kReadable : uv::Poller::kWritable;
+    if (events & event) handles[direction] = Ref::borrow(reinterpret_cast<PyObject*>(descriptor->handles[direction]));
   }
-  if (events & uv::Poller::kWritable) return table->run(fd, kWriter);
+  for (const Direction direction : {kReader, kWriter}) {
+    auto* handle = reinterpret_cast<Handle*>(handles[direction].get());
+    if (handle && table->run(fd, direction, handle) < 0) return -1;
+  }
   return 0;
 }
 
-int WatchedDescriptors::run(int fd, Direction direction) {
+int WatchedDescriptors::run(int fd, Direction direction, Handle* handle) {
+  if (!handle->cancelled) return loop_.debug ? loop_.run_debug(handle) : loop_.run_handle(handle);
+  // The program has cancelled it, perhaps by replacing it.
   const auto found = descriptors_.find(fd);
-  if (found == descriptors_.end()) return 0;
-  Handle* handle = found->second->handles[direction];
-  if (!handle) return 0;
-  if (handle->cancelled) {
-    remove(fd, direction);
-    return 0;
-  }
-  const Ref alive = Ref::borrow(reinterpret_cast<PyObject*>(handle));
-  return loop_.debug ? loop_.run_debug(handle) : loop_.run_handle(handle);
+  if (found != descriptors_.end() && found->second->handles[direction] == handle) remove(fd, direction);
+  return 0;
 }
 
 }  // namespace mainspring

@@ -60,7 +60,7 @@ class WatchedDescriptors {
 
   static int serve(void* owner, int events);
   void watch(Descriptor& descriptor);
-  int run(int fd, Direction direction);
+  int run(int fd, Direction direction, Handle* handle);
   void forget(int fd);
 
   Loop& loop_;

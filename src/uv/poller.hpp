@@ -34,6 +34,9 @@ class Poller {
   // it. To be called once for each arrival.
   int take();
 
+  // Forgets that these events have arrived; if they still hold they arrive again.
+  void forget_arrived(int events) { arrived_ &= ~events; }
+
   int serve(int events) { return serve_(owner_, events); }
 
   // The Poller behind a handle, nullptr for a handle that is not one of ours.

@@ -190,3 +190,56 @@ def test_errors_in_readers_are_reported_and_the_reader_stays(loop, errors):
     loop.remove_reader(one)
     one.close()
     other.close()
+
+
+def test_a_context_that_is_none_is_the_callbacks_error():
+    def scenario(loop):
+        errors = collect_errors(loop)
+        ran = []
+        loop.call_soon(ran.append, "never", context=3)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return ran, [(type(it["exception"]), str(it["exception"]), sorted(it)) for it in errors]
+
+    ran, errors = compare(scenario)
+    assert ran == []
+    assert errors == [(AttributeError, "'int' object has no attribute 'run'", ["exception", "handle", "message"])]
+
+
+def test_whatever_has_a_method_run_is_a_context():
+    class Calls:
+        def run(self, callback, *args):
+            return callback("through run", *args)
+
+    def scenario(loop):
+        seen = []
+        loop.call_soon(lambda *args: seen.append(args), 1, 2, 3, 4, context=Calls())
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return seen
+
+    assert compare(scenario) == [("through run", 1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_callback_that_cancels_its_handle_and_fails(debug):
+    def scenario(loop):
+        loop.set_debug(debug)
+        errors = collect_errors(loop)
+        handles = []
+
+        def cancel_and_fail(argument):
+            handles[0].cancel()
+            seen = handles[0]._callback, handles[0]._args, normalised(repr(handles[0]))
+            raise ValueError(*seen)
+
+        handles.append(loop.call_soon(cancel_and_fail, "argument"))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        (context,) = errors
+        return normalised(context["message"]), normalised(repr(context["handle"])), context["exception"].args
+
+    message, text, args = compare(scenario)
+    assert message == "Exception in callback None()"
+    assert args[:2] == (None, None)
+    assert ("cancel_and_fail" in text) == debug

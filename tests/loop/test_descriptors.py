@@ -317,3 +317,73 @@ def test_readers_are_released_when_they_are_removed_and_when_the_loop_closes(loo
     del loop
     gc.collect()
     assert dead[1]() is None
+
+
+def test_a_writer_that_the_reader_sets_anew_waits_for_the_next_turn():
+    def scenario(loop):
+        one, other = socket.socketpair()
+        events = []
+
+        def read():
+            events.append("reader")
+            loop.remove_reader(one)
+            loop.remove_writer(one)
+            loop.add_writer(one, write, "new writer")
+            loop.call_soon(events.append, "next turn")
+
+        def write(name):
+            events.append(name)
+            loop.stop()
+
+        with one, other:
+            other.send(b"x")
+            loop.add_reader(one, read)
+            loop.add_writer(one, write, "old writer")
+            loop.run_forever()
+            loop.remove_writer(one)
+        return events
+
+    assert compare(scenario) == ["reader", "next turn", "new writer"]
+
+
+def test_a_reader_that_is_replaced_in_the_turn_in_which_it_is_ready():
+    def scenario(loop):
+        one, other = socket.socketpair()
+        events = []
+
+        def read(name):
+            events.append(name)
+            loop.stop()
+
+        def replace():
+            other.send(b"x")
+            # The descriptor is ready when the loop looks for the next turn.
+            loop.call_soon(lambda: (loop.add_reader(one, read, "new"), loop.call_soon(events.append, "next turn")))
+
+        with one, other:
+            loop.add_reader(one, read, "old")
+            loop.call_soon(replace)
+            loop.run_forever()
+            loop.remove_reader(one)
+        return events
+
+    assert compare(scenario) == ["next turn", "new"]
+
+
+def test_a_closed_socket_and_a_closed_loop():
+    def scenario(loop):
+        sock = socket.socket()
+        sock.close()
+        loop.close()
+        return [
+            outcome(method, sock, *args)
+            for method, args in (
+                (loop.add_reader, (print,)),
+                (loop.add_writer, (print,)),
+                (loop.remove_reader, ()),
+                (loop.remove_writer, ()),
+            )
+        ]
+
+    closed = (RuntimeError, "Event loop is closed")
+    assert compare(scenario) == [closed, closed, ("returned", False), ("returned", False)]
