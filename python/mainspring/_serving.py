@@ -175,6 +175,8 @@ class ServingMethods:
     def _log_accepted_descriptor(self: Any, server: Any, address: Any, family: int, fd: int) -> None:
         """Debug mode: tell of an accepted descriptor, which stays the caller's."""
         connection = self._make_socket(family, fd)
+        if family == socket.AF_UNIX:
+            address = _peername(connection)
         try:
             self._log_accepted(server, connection, address)
         finally:

@@ -114,7 +114,7 @@ int DatagramTransport::deliver(PyObject* data, PyObject* address) {
   const Ref result = Ref::steal(
       PyObject_VectorcallMethod(names().datagram_received, arguments + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   if (result) return 0;
-  if (loop_->report("Exception in callback datagram_received()", object(), protocol.get()) < 0) return -1;
+  if (loop_->report_call(object(), names()._read_ready, nullptr, context_) < 0) return -1;
   return loop_->enter_context(context_) ? 0 : fatal_error("Fatal read error on datagram transport");
 }
 
@@ -172,12 +172,12 @@ int DatagramTransport::read_one() {
       return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal read error on datagram transport");
-    return send_failed(false);
+    return network_error(names()._read_ready);
   }
   const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
                                                            PyTuple_GET_ITEM(received.get(), 0),
                                                            PyTuple_GET_ITEM(received.get(), 1), nullptr));
-  return result ? 0 : loop_->report("Exception in callback datagram_received()", object(), protocol.get());
+  return result ? 0 : loop_->report_call(object(), names()._read_ready, nullptr, context_);
 }
 
 Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t size) {
@@ -198,7 +198,7 @@ Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t
 int DatagramTransport::received_error() {
   if (would_block(errno)) return 0;
   PyErr_SetFromErrno(PyExc_OSError);
-  return send_failed(false);
+  return network_error(names()._read_ready);
 }
 
 // --- sending ---------------------------------------------------------------------------------------------------------
@@ -243,11 +243,13 @@ PyObject* DatagramTransport::sendto(PyObject* self, Arguments args, Py_ssize_t c
       case Sent::kDone:
         return none();
       case Sent::kFailed:
-        return transport->send_failed(true) < 0 ? nullptr : none();
+        return transport->network_error(nullptr) < 0 ? nullptr : none();
       case Sent::kBlocked:
         break;
     }
   }
+  // The descriptor is watched when the first has to wait.
+  if ((!transport->waiting_ || transport->waiting_->empty()) && !transport->loop_->check_open()) return nullptr;
   // The program may change what is not bytes.
   Ref copy = PyBytes_CheckExact(data)
                  ? Ref::borrow(data)
@@ -284,17 +286,21 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
   return Sent::kFailed;
 }
 
-// The exception that is set concerns one datagram when it is an OSError; anything else ends the transport.
-int DatagramTransport::send_failed(bool in_sendto) {
+// The exception that is set concerns one datagram when it is an OSError; anything else ends the transport. What
+// error_received() raises is reported as an error of the method `step`, or goes to the caller when that is nullptr.
+int DatagramTransport::network_error(PyObject* step) {
   if (leaves_the_loop()) return -1;
   if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal write error on datagram transport");
   const Ref exception = take_exception();
   const Ref protocol = Ref::borrow(protocol_);
   if (!protocol) return 0;
-  const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().error_received, exception.get()));
-  // The caller of sendto() gets what error_received() raises.
-  if (result || in_sendto) return result ? 0 : -1;
-  return loop_->report("Exception in callback error_received()", object(), protocol.get());
+  Ref result;
+  {
+    const HandledException handled(exception.get());
+    result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().error_received, exception.get()));
+  }
+  if (result) return 0;
+  return step ? loop_->report_call(object(), step, nullptr, context_) : -1;
 }
 
 // Sends the first of those that wait with one system call. How many; -1 when the kernel takes none; 0 when the first
@@ -344,7 +350,7 @@ int DatagramTransport::write_ready() {
     }
     waiting_size_ -= size + loop_->state().datagram_header;
     // As on the default loop, the rest waits for the next turn after an error.
-    if (sent == Sent::kFailed) return send_failed(false);
+    if (sent == Sent::kFailed) return network_error(names()._sendto_ready);
   }
   if (flow_.maybe_resume(this, waiting_size_) < 0) return -1;
   if (waiting_ && waiting_->empty() && !lost()) {
@@ -367,7 +373,9 @@ int DatagramTransport::close_with(PyObject* exception) {
 
 int DatagramTransport::fatal_error(const char* message) {
   const Ref exception = take_fatal_error(message, true);
-  return exception ? close_with(exception.get()) : -1;
+  if (!exception) return -1;
+  const HandledException handled(exception.get());
+  return close_with(exception.get());
 }
 
 PyObject* DatagramTransport::close(PyObject* self, PyObject*) {
@@ -381,6 +389,15 @@ PyObject* DatagramTransport::close(PyObject* self, PyObject*) {
 
 PyObject* DatagramTransport::abort(PyObject* self, PyObject*) {
   return from(self)->close_with(Py_None) < 0 ? nullptr : none();
+}
+
+// What the default loop schedules when the descriptor is ready, by the names under which its errors are reported.
+PyObject* DatagramTransport::read_ready(PyObject* self, PyObject*) {
+  return serve(from(self), uv::Poller::kReadable) < 0 ? nullptr : none();
+}
+
+PyObject* DatagramTransport::sendto_ready(PyObject* self, PyObject*) {
+  return serve(from(self), uv::Poller::kWritable) < 0 ? nullptr : none();
 }
 
 PyObject* DatagramTransport::get_write_buffer_size(PyObject* self, PyObject*) {

@@ -79,7 +79,9 @@ int PipeReader::close_with(PyObject* exception) {
 int PipeReader::fatal_error(const char* message) {
   // EIO is how a terminal's end says that the other one is gone.
   const Ref exception = take_fatal_error(message, errno == EIO);
-  return exception ? close_with(exception.get()) : -1;
+  if (!exception) return -1;
+  const HandledException handled(exception.get());
+  return close_with(exception.get());
 }
 
 PyObject* PipeReader::pause_reading(PyObject* self, PyObject*) {
@@ -94,7 +96,7 @@ PyObject* PipeReader::resume_reading(PyObject* self, PyObject*) {
   PipeReader* reader = from(self);
   if (reader->closing_ || !reader->paused_) return none();
   reader->paused_ = false;
-  if (reader->started_ && !reader->update_interest()) return nullptr;
+  if (!reader->loop_->check_open() || (reader->started_ && !reader->update_interest())) return nullptr;
   reader->loop_->expect_events();
   return reader->log_debug("%r resumes reading") < 0 ? nullptr : none();
 }

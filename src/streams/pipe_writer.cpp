@@ -80,9 +80,12 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
                    : Ref::steal(PyBytes_FromStringAndSize(buffer.data(), static_cast<Py_ssize_t>(buffer.size())));
   if (!keeper) return nullptr;
   const char* bytes = PyBytes_AS_STRING(keeper.get());
+  const size_t waited = writer->queue_.size();
   writer->queue_.push(bytes, buffer.size(), std::move(keeper));
   int status = 0;
-  if (writer->waits_for_reader()) {
+  if (writer->loop_->closed) {
+    status = writer->write_without_loop(waited);
+  } else if (writer->waits_for_reader()) {
     status = writer->flow_.maybe_pause(writer, writer->queue_.size());
   } else if (writer->loop_->in_turn() && writer->queue_.size() <= std::min(writer->flow_.high(), kGatherLimit)) {
     writer->loop_->flush_later(&writer->io_);
@@ -100,9 +103,18 @@ int PipeWriter::count_late_write() {
   return logged ? 0 : -1;
 }
 
+// A closed loop sends what the kernel takes at once, and cannot wait for the rest.
+int PipeWriter::write_without_loop(size_t waited) {
+  if (waited) return flow_.maybe_pause(this, queue_.size());
+  if (send_queued() < 0) return -1;
+  if (queue_.empty() || lost()) return 0;
+  queue_.clear();
+  return loop_->check_open() ? 0 : -1;
+}
+
 int PipeWriter::flush(IoObject* io) {
   PipeWriter* self = from(io);
-  if (self->queue_.empty() || !self->open_ || self->lost() || self->waits_for_reader()) return 0;
+  if (self->queue_.empty() || self->loop_->closed || !self->open_ || self->lost() || self->waits_for_reader()) return 0;
   return self->send_queued();
 }
 
@@ -120,6 +132,7 @@ int PipeWriter::send_queued() {
     }
     queue_.consume(static_cast<size_t>(sent));
   }
+  if (loop_->closed && !queue_.empty()) return 0;
   if (!update_interest()) return fatal_error("Fatal write error on pipe transport");
   if (!queue_.empty()) return flow_.maybe_pause(this, queue_.size());
   if (flow_.maybe_resume(this, 0) < 0) return -1;
@@ -136,7 +149,9 @@ int PipeWriter::close_with(PyObject* exception) {
 
 int PipeWriter::fatal_error(const char* message) {
   const Ref exception = take_fatal_error(message, true);
-  return exception ? close_with(exception.get()) : -1;
+  if (!exception) return -1;
+  const HandledException handled(exception.get());
+  return close_with(exception.get());
 }
 
 PyObject* PipeWriter::can_write_eof(PyObject*, PyObject*) { Py_RETURN_TRUE; }
@@ -177,6 +192,7 @@ PyObject* PipeWriter::repr(PyObject* self) {
   if (!writer->open_) return PyUnicode_FromFormat("<PipeWriter closed fd=%d closed>", writer->fd_);
   const char* state = writer->closing_ ? " closing" : "";
   if (writer->loop_->closed) return PyUnicode_FromFormat("<PipeWriter%s fd=%d open>", state, writer->fd_);
+  if (writer->io_.flush_pending && writer->loop_->runs_here() && flush(&writer->io_) < 0) return nullptr;
   return PyUnicode_FromFormat("<PipeWriter%s fd=%d %s bufsize=%zu>", state, writer->fd_,
                               writer->waits_for_reader() ? "polling" : "idle", writer->queue_.size());
 }

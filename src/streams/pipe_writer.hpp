@@ -47,6 +47,7 @@ class PipeWriter : public Transport {
   int count_late_write();
   int reader_gone();
   int send_queued();
+  int write_without_loop(size_t waited);
   int fatal_error(const char* message);
   int close_with(PyObject* exception);
   bool update_interest();

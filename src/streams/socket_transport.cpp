@@ -106,7 +106,10 @@ int SocketTransport::force_close_with(PyObject* exception) {
 int SocketTransport::fatal_error(const char* message) {
   const Ref exception = take_fatal_error(message, true);
   if (exception && empty_waiter_ && wake_empty_waiter(names().set_exception, exception.get()) < 0) return -1;
-  return exception ? force_close_with(exception.get()) : -1;
+  if (!exception) return -1;
+  // If the loop is closed, that error tells of this one as its context.
+  const HandledException handled(exception.get());
+  return force_close_with(exception.get());
 }
 
 void SocketTransport::close_descriptor(IoObject* io) {

@@ -91,7 +91,8 @@ class SocketTransport : public Transport {
   bool may_write(const char* method);
   bool count_lost_write();
   bool enqueue(PyObject* data);
-  int after_write();
+  int after_write(size_t waited);
+  int write_without_loop(size_t waited);
   int send_queued();
   int write_ready();
   int all_sent();

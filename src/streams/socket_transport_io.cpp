@@ -175,8 +175,11 @@ bool SocketTransport::enqueue(PyObject* data) {
   return !tried || update_interest();
 }
 
-int SocketTransport::after_write() {
+// `waited` is what was queued before.
+int SocketTransport::after_write(size_t waited) {
   if (queue_.empty()) return 0;
+  if (loop_->closed) [[unlikely]]
+    return write_without_loop(waited);
   // Waiting for the peer already: the queue grows until it reads.
   if (waits_for_peer()) return flow_.maybe_pause(this, queue_.size());
   if (loop_->in_turn() && queue_.size() <= flush_threshold()) {
@@ -186,9 +189,18 @@ int SocketTransport::after_write() {
   return send_queued();
 }
 
+// A closed loop sends what the kernel takes at once, and cannot wait for the rest.
+int SocketTransport::write_without_loop(size_t waited) {
+  if (waited) return flow_.maybe_pause(this, queue_.size());
+  if (send_queued() < 0) return -1;
+  if (queue_.empty() || lost()) return 0;
+  queue_.clear();
+  return loop_->check_open() ? 0 : -1;
+}
+
 int SocketTransport::flush(IoObject* io) {
   SocketTransport* self = from(io);
-  if (self->queue_.empty() || !self->open_ || self->lost() || self->waits_for_peer()) return 0;
+  if (self->queue_.empty() || self->loop_->closed || !self->open_ || self->lost() || self->waits_for_peer()) return 0;
   return self->send_queued();
 }
 
@@ -222,6 +234,8 @@ int SocketTransport::send_queued() {
     if (static_cast<size_t>(sent) < offered) break;
   }
   if (queue_.empty()) return all_sent();
+  if (loop_->closed) [[unlikely]]
+    return 0;
   if (!update_interest()) return fatal_error("Fatal write error on socket transport");
   return flow_.maybe_pause(this, queue_.size());
 }

@@ -67,12 +67,13 @@ PyObject* SocketTransport::write(PyObject* self, PyObject* data) {
   const int more_than_nothing = PyBytes_CheckExact(data) ? PyBytes_GET_SIZE(data) > 0 : PyObject_IsTrue(data);
   if (more_than_nothing <= 0) return more_than_nothing < 0 ? nullptr : none();
   if (transport->count_lost_write()) return PyErr_Occurred() ? nullptr : none();
+  const size_t waited = transport->queue_.size();
   if (!transport->enqueue(data)) {
     // A memoryview that is not contiguous: for the default loop, an error of the socket.
     if (transport->fatal_error("Fatal write error on socket transport") < 0) return nullptr;
     return none();
   }
-  return transport->after_write() < 0 ? nullptr : none();
+  return transport->after_write(waited) < 0 ? nullptr : none();
 }
 
 namespace {
@@ -113,7 +114,11 @@ PyObject* SocketTransport::writelines(PyObject* self, PyObject* chunks) {
       return none();
     }
   }
-  return transport->after_write() < 0 ? nullptr : none();
+  if (!transport->loop_->closed || transport->queue_.empty()) [[likely]] {
+    return transport->after_write(0) < 0 ? nullptr : none();
+  }
+  if (transport->send_queued() < 0) return nullptr;
+  return transport->queue_.empty() || transport->lost() || transport->loop_->check_open() ? none() : nullptr;
 #endif
 }
 
@@ -164,7 +169,7 @@ PyObject* SocketTransport::resume_reading(PyObject* self, PyObject*) {
   if (transport->closing_ || !transport->paused_) return none();
   transport->paused_ = false;
   transport->eof_received_ = false;
-  if (!transport->update_interest()) return nullptr;
+  if (!transport->loop_->check_open() || !transport->update_interest()) return nullptr;
   transport->loop_->expect_events();
   return transport->log_debug("%r resumes reading") < 0 ? nullptr : none();
 }
@@ -222,6 +227,8 @@ PyObject* SocketTransport::repr(PyObject* self) {
   if (!transport->open_ || transport->loop_->closed) {
     return PyUnicode_FromFormat("<SocketTransport%s fd=%d>", state, transport->fd_);
   }
+  // The default loop has sent already what was written in this turn.
+  if (transport->io_.flush_pending && transport->loop_->runs_here() && flush(&transport->io_) < 0) return nullptr;
   const int interest = transport->watched();
   return PyUnicode_FromFormat("<SocketTransport%s fd=%d read=%s write=<%s, bufsize=%zu>>", state, transport->fd_,
                               interest & uv::Poller::kReadable ? "polling" : "idle",

@@ -7,6 +7,7 @@ import sys
 import weakref
 
 import pytest
+from helpers import DatagramRecorder, collect_errors, compare, turns
 
 
 class Endpoint(asyncio.DatagramProtocol):
@@ -141,3 +142,80 @@ def test_nothing_is_left_of_an_endpoint(loop):
     references = loop.run_until_complete(main())
     gc.collect()
     assert [reference() for reference in references] == [None] * 4
+
+
+class Fails(DatagramRecorder):
+    """Raises in the method `where`."""
+
+    where = None
+
+    def call(self, name):
+        if name == self.where:
+            raise ValueError(name)
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self.call("connection_made")
+
+    def datagram_received(self, data, address):
+        super().datagram_received(data, address)
+        self.call("datagram_received")
+
+    def error_received(self, error):
+        super().error_received(error)
+        self.call("error_received")
+
+    def connection_lost(self, error):
+        super().connection_lost(error)
+        self.seen = self.transport.get_protocol() is self
+        self.call("connection_lost")
+
+
+@pytest.mark.parametrize(
+    ("where", "callback"),
+    [
+        ("datagram_received", "_read_ready"),
+        ("error_received", "_read_ready"),
+        ("connection_lost", "_call_connection_lost"),
+    ],
+)
+def test_what_a_protocol_raises_is_the_error_of_a_callback(where, callback):
+    async def scenario(loop):
+        errors = collect_errors(loop)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            transport, protocol = await loop.create_datagram_endpoint(Fails, remote_addr=peer.getsockname())
+            protocol.where = where
+            peer.sendto(b"x", transport.get_extra_info("sockname"))
+            await protocol.received.get()
+        transport.sendto(b"to nobody")
+        await protocol.errors.get()
+        transport.close()
+        await protocol.lost
+        await turns(2)
+        (context,) = errors
+        name = context["message"].partition("callback ")[2].partition("(")[0]
+        return sorted(context), isinstance(context["handle"], asyncio.Handle), name.split(".")[-1], protocol.seen
+
+    expected = ["exception", "handle", "message"], True, callback, True
+    assert compare(lambda loop: loop.run_until_complete(scenario(loop))) == expected
+
+
+def test_an_error_of_connection_made_is_that_of_a_callback():
+    async def scenario(loop):
+        errors = collect_errors(loop)
+        protocols = []
+
+        def factory():
+            protocols.append(Fails())
+            protocols[0].where = "connection_made"
+            return protocols[0]
+
+        transport, protocol = await loop.create_datagram_endpoint(factory, local_addr=("127.0.0.1", 0))
+        transport.close()
+        await protocol.lost
+        (context,) = errors
+        return sorted(context), context["message"].partition("(")[0]
+
+    expected = ["exception", "handle", "message"], "Exception in callback Fails.connection_made"
+    assert compare(lambda loop: loop.run_until_complete(scenario(loop))) == expected

@@ -220,3 +220,47 @@ def test_the_transport_forgets_its_protocol_and_its_loop_lets_go(loop):
     dead = loop.run_until_complete(main())
     gc.collect()
     assert [ref() for ref in dead] == [None, None]
+
+
+def left_open(loop):
+    """A transport of a loop that is then closed, and its peer."""
+    ours, peer = socket.socketpair()
+    ours.setblocking(False)
+    transport, _ = loop.run_until_complete(loop.create_connection(Recorder, sock=ours))
+    transport.pause_reading()
+    loop.close()
+    return transport, peer
+
+
+@pytest.mark.filterwarnings("ignore:unclosed transport")
+def test_what_needs_a_loop_that_is_closed():
+    def scenario(loop):
+        transport, peer = left_open(loop)
+        with peer:
+            return [
+                outcome(transport.write, b"fits"),
+                peer.recv(100),
+                outcome(transport.write, b"x" * MIB),
+                transport.get_write_buffer_size(),
+                outcome(transport.write, b"x"),
+                transport.get_write_buffer_size(),
+                outcome(transport.resume_reading),
+                outcome(transport.close),
+            ]
+
+    closed = (RuntimeError, "Event loop is closed")
+    nothing = ("returned", None)
+    expected = [nothing, b"fits", closed, 0, closed, 0, closed, closed]
+    assert compare(scenario) == expected
+
+
+@pytest.mark.filterwarnings("ignore:unclosed transport")
+def test_an_error_of_the_socket_is_the_context_of_that_of_the_closed_loop():
+    def scenario(loop):
+        transport, peer = left_open(loop)
+        peer.close()
+        with pytest.raises(RuntimeError, match="Event loop is closed") as caught:
+            transport.write(b"x")
+        return type(caught.value.__context__)
+
+    assert compare(scenario) is BrokenPipeError

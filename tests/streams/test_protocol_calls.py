@@ -4,9 +4,10 @@ import asyncio
 import contextvars
 import socket
 import struct
+import time
 
 import pytest
-from helpers import Recorder, collect_errors, compare, connected, eventually, serving, turns
+from helpers import Recorder, collect_errors, compare, connected, eventually, normalised, serving, turns
 
 
 def test_the_order_of_a_connections_life(loop):
@@ -334,3 +335,61 @@ def test_set_protocol_switches_between_data_and_buffers(loop):
             await eventually(lambda: first.received == b"plain")
 
     loop.run_until_complete(main())
+
+
+class FailsToBegin(Recorder):
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        raise ValueError("in connection_made")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_error_of_connection_made_is_that_of_a_callback(debug):
+    async def scenario(loop):
+        loop.set_debug(debug)
+        errors = collect_errors(loop)
+        async with connected(FailsToBegin) as (_, protocol, peer):
+            peer.send(b"data")
+            await eventually(lambda: protocol.received)
+        (context,) = errors
+        return sorted(context), context["message"].partition("(")[0], isinstance(context["handle"], asyncio.Handle)
+
+    keys, message, is_handle = compare(lambda loop: loop.run_until_complete(scenario(loop)))
+    assert keys == ["exception", "handle", "message", *(["source_traceback"] if debug else [])]
+    assert message == "Exception in callback FailsToBegin.connection_made"
+    assert is_handle
+
+
+def test_a_slow_connection_made_is_told_of_in_debug_mode(caplog):
+    class Slow(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            time.sleep(0.02)
+
+    async def scenario(loop):
+        caplog.clear()
+        loop.set_debug(True)
+        loop.slow_callback_duration = 0.01
+        async with connected(Slow):
+            pass
+        return [normalised(text).split("(")[0] for text in caplog.messages if "connection_made" in text]
+
+    texts = compare(lambda loop: loop.run_until_complete(scenario(loop)))
+    assert [text.split(".")[-1] for text in texts] == ["connection_made"]
+    assert texts[0].startswith("Executing <Handle ")
+
+
+def test_the_protocol_is_there_until_connection_lost_has_returned():
+    class Looks(Recorder):
+        def connection_lost(self, error):
+            self.seen = self.transport.get_protocol() is self
+            super().connection_lost(error)
+
+    async def scenario():
+        async with connected(Looks) as (transport, protocol, _):
+            transport.close()
+            await protocol.lost
+            await turns(2)
+            return protocol.seen, transport.get_protocol()
+
+    assert compare(lambda loop: loop.run_until_complete(scenario())) == (True, None)

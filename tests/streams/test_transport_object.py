@@ -196,3 +196,13 @@ def test_a_reader_on_the_descriptor_of_a_transport_is_refused():
         return loop.run_until_complete(main())
 
     assert compare(scenario) == [(RuntimeError, "File descriptor ")] * 4
+
+
+def test_the_text_of_what_was_written_in_this_turn():
+    async def scenario():
+        async with connected() as (transport, _, _):
+            transport.write(b"x" * 100)
+            return normalised(repr(transport))
+
+    text = compare(lambda loop: loop.run_until_complete(scenario()))
+    assert text == "<TRANSPORT fd=… read=polling write=<idle, bufsize=0>>"

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 import sys
 import weakref
 
 import pytest
+from helpers import compare, normalised
 
 
 async def echo(reader, writer):
@@ -121,3 +123,26 @@ def test_nothing_is_left_of_a_connection(loop, tmp_path):
     transport = loop.run_until_complete(main())
     gc.collect()
     assert transport() is None
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["unnamed", "named"])
+def test_the_log_of_a_connection_in_debug_mode(named, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, "asyncio")
+
+    async def scenario(loop):
+        caplog.clear()
+        loop.set_debug(True)
+        path, own = tmp_path / f"server-{id(loop)}", tmp_path / f"client-{id(loop)}"
+        server = await asyncio.start_unix_server(lambda reader, writer: writer.close(), path)
+        with socket.socket(socket.AF_UNIX) as client:
+            if named:
+                client.bind(str(own))
+            client.setblocking(False)
+            await loop.sock_connect(client, str(path))
+            await loop.sock_recv(client, 1)
+        server.close()
+        (text,) = [text for text in caplog.text.splitlines() if "got a new connection" in text]
+        return normalised(text.partition("connection ")[2]).replace(str(id(loop)), "…")
+
+    text = compare(lambda loop: loop.run_until_complete(scenario(loop)))
+    assert text.startswith(f"from {str(tmp_path / 'client-…') if named else ''!r}: <socket.socket fd=…, family=1")
