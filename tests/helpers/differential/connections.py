@@ -15,6 +15,7 @@ import logging
 import re
 import socket
 import struct
+import sys
 import tempfile
 import termios
 import time
@@ -22,7 +23,6 @@ import zlib
 from asyncio import selector_events
 from typing import NamedTuple
 
-from helpers.differential.reported import REPORTED
 from helpers.differential.trace import Trace, described, descriptors_counted, told, watched
 from helpers.loops import is_mainspring
 from helpers.waiting import turns
@@ -32,8 +32,6 @@ KERNEL_BUFFER = 16 * 1024
 LARGE = 300_000
 REACTIONS = 3
 LONGEST_WAIT = 1.0
-
-COPIED = ("bytearray", "view", "slice", "subclass")
 
 # The default loop of some releases of 3.12 and 3.13 forgets pause_writing() after writelines().
 WRITELINES_PAUSES = not {"_maybe_pause_protocol", "write"}.isdisjoint(
@@ -75,8 +73,6 @@ def piece(kind, size, number):
         case "array":
             return memoryview(array.array("i", [number]) * (size // 4))
         case "gaps":
-            if not size and "empty gaps" in REPORTED:
-                return b""
             return memoryview(data + data)[::2]
         case "subclass":
             return type("Bytes", (bytes,), {})(data)
@@ -134,8 +130,6 @@ class End:
             result = function(*args, **keywords)
         except Exception as error:
             self.run.look_for_failure(error)
-            # The error of the system during which the loop was found to be closed.
-            error.__suppress_context__ = "exception in handler" in REPORTED
             self.note(name, described(error))
             return False
         self.note(name, told(result))
@@ -153,7 +147,6 @@ class TransportEnd(End):
         super().__init__(run, name)
         self.transport = None
         self.left = REACTIONS
-        self.reacts_to = None
         self.lost = False
         # Closed with something left to send. The default loop does not take such a transport for closed when it calls
         # connection_lost(): writing goes on to the socket, or fails inside the loop.
@@ -163,7 +156,6 @@ class TransportEnd(End):
     # --- what the transport calls -------------------------------------------------------------------------------------
 
     def react(self, event):
-        self.reacts_to = event
         for wanted, body in self.run.program.reactions if self.name == "ours" else ():
             if wanted == event and self.left > 0:
                 self.left -= 1
@@ -227,20 +219,15 @@ class TransportEnd(End):
                 self.written += data if isinstance(data, bytes) else memoryview(data or b"").tobytes()
 
     def do_write(self, kind, size):
-        if size == LARGE and kind in COPIED and self.run.theirs_has_closed() and "sent twice" in REPORTED:
-            kind = "bytes"
-        if size < 4 and "empty late" in REPORTED:
-            kind = {"array": "bytes"}.get(kind, kind) if size else "bytes"
         # The default loop loses count of items larger than a byte unless the system takes all at once, and looks at
         # the layout of a view only when its turn to be sent has come.
         kind = "bytes" if kind in ("array", "gaps") and self.waits() else kind
-        if kind == "gaps" and "failing write" in REPORTED:
-            kind = "bytes"
         data = piece(kind, size, self.run.number())
         self.write("write", data, [data])
 
     def do_writelines(self, pieces):
-        if "failing writelines" in REPORTED:
+        if sys.version_info >= (3, 15):
+            # The default loop keeps what stands before a wrong item, and never sends it.
             wrong = ("gaps", "text", "number", "nothing")
             pieces = [("bytes" if kind in wrong else kind, size) for kind, size in pieces]
         # What was written in this turn is sent now, so that a lost connection is known.
@@ -293,8 +280,6 @@ class TransportEnd(End):
         self.call("set_protocol", self.transport.set_protocol, PROTOCOLS[kind](self))
 
     def do_raise(self, kind):
-        if self.reacts_to == "connection_made" and kind == "exit" and "exit in connection_made" in REPORTED:
-            return
         raise ERRORS[kind]("raised by the protocol")
 
     def do_close_server(self):
@@ -438,9 +423,6 @@ class Interpreter:
     def on_error(self, loop, context):
         self.look_for_failure(context.get("exception"))
         self.progress += 1
-        if "connection_made(" in context["message"] and "connection_made" in REPORTED:
-            self.trace.add("handler", "connection_made", described(context["exception"]))
-            return
         if self.ours.lost and self.ours.closed_late and context["message"].startswith("Exception in callback"):
             # The default loop calls connection_lost() from a callback that it has cancelled, and names that None.
             self.trace.add("handler", "connection_lost", described(context["exception"]))
@@ -528,9 +510,6 @@ class Interpreter:
     def over_tcp(self):
         return self.program.kind == "tcp"
 
-    def theirs_has_closed(self):
-        return isinstance(self.theirs, SocketEnd) and self.theirs.sock.fileno() < 0
-
     def is_under_way(self):
         return (self.ours.is_sending() and self.theirs.is_reading()) or (
             self.theirs.is_sending() and self.ours.is_reading()
@@ -601,8 +580,6 @@ class Interpreter:
         self.loop.close()
         if self.program.ending == "loop":
             for node in self.program.after:
-                if "closed loop" in REPORTED and (node[0] == "resume" or str(LARGE) in repr(node)):
-                    continue
                 with contextlib.suppress(*ERRORS.values()):
                     self.ours.act(node)
             if isinstance(self.theirs, SocketEnd):

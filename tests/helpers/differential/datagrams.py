@@ -4,21 +4,14 @@ import asyncio
 import contextvars
 import gc
 import logging
-import re
 import socket
 import tempfile
 from typing import NamedTuple
 
-from helpers.differential.reported import REPORTED
 from helpers.differential.trace import Trace, described, descriptors_counted, told, watched
 from helpers.waiting import turns
 
 REACTIONS = 3
-
-# From a handle, or from the transport in its own words.
-CALLS_THE_PROTOCOL = re.compile(
-    r"Exception in callback .*(None|connection_made|datagram_received|error_received|_read_ready|_sendto_ready)\("
-)
 
 
 class Datagrams(NamedTuple):
@@ -86,7 +79,6 @@ class Interpreter:
         self.progress = 0
         self.count = 0
         self.transport = None
-        self.sending = False
         self.peer = self.bound(f"{folder}/peer")
         self.peer_name = self.peer.getsockname()
         with self.bound(f"{folder}/elsewhere") as elsewhere:
@@ -107,7 +99,6 @@ class Interpreter:
         try:
             result = function(*args)
         except Exception as error:
-            error.__suppress_context__ = "exception in handler" in REPORTED
             if "'NoneType' object has no attribute" in str(error):
                 self.trace.broken = True
             self.note(name, described(error))
@@ -116,13 +107,6 @@ class Interpreter:
 
     def on_error(self, loop, context):
         self.progress += 1
-        if CALLS_THE_PROTOCOL.search(context["message"]) and "connection_made" in REPORTED:
-            self.note("handler", described(context["exception"]))
-            return
-        if self.loop.is_closed() and "datagram repr" in REPORTED:
-            context.pop("transport", None)
-        if self.endpoint.lost and "protocol of the lost" in REPORTED:
-            context.pop("protocol", None)
         self.trace.add_error_context(context)
 
     def act(self, node):
@@ -141,9 +125,7 @@ class Interpreter:
             # The default loop fails inside itself.
             return
         addresses = {"peer": (self.peer_name,), "nowhere": (self.unused,), "wrong": (("1",),), "none": ()}
-        self.sending = True
         self.call("sendto", self.transport.sendto, self.piece(kind, size), *addresses[to])
-        self.sending = False
 
     def do_close(self):
         self.call("close", self.transport.close)
@@ -163,8 +145,6 @@ class Interpreter:
         self.call("repr", repr, self.transport)
 
     def do_raise(self):
-        if self.sending and "raised in sendto" in REPORTED:
-            return
         raise ValueError("raised by the protocol")
 
     def do_from_peer(self, size):

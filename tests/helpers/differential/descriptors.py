@@ -10,7 +10,6 @@ import gc
 import socket
 from typing import NamedTuple
 
-from helpers.differential.reported import REPORTED
 from helpers.differential.trace import Trace, described, descriptors_counted, told, watched
 from helpers.waiting import turns
 
@@ -36,9 +35,6 @@ class Pair:
         self.far.setblocking(False)
         self.events = []
         self.count = 0
-        self.has_writer = False
-        # While a reader runs: whether there was a writer, which may be waiting for the same turn.
-        self.had_writer = False
 
     def note(self, *event):
         self.run.progress += 1
@@ -68,17 +64,12 @@ class Pair:
         if not data or not self.run.fuel > 0:
             # It would be called for ever.
             self.call("remove reader", self.run.loop.remove_reader, self.near)
-        self.had_writer = self.has_writer
-        try:
-            self.act(body)
-        finally:
-            self.had_writer = False
+        self.act(body)
 
     def write(self, number, times, body):
         self.note("writer", number)
         left = times.pop()
         if not times:
-            self.has_writer = False
             self.call("remove writer", self.run.loop.remove_writer, self.near)
         self.act(body if left else ())
 
@@ -87,38 +78,21 @@ class Pair:
         return self.count
 
     def do_add_reader(self, amount, body):
-        if self.is_skipped():
-            return
         self.call("add reader", self.run.loop.add_reader, self.near, self.read, self.number(), amount, body)
 
     def do_add_reader_by_number(self, amount, body):
-        if self.is_skipped():
-            return
         number = self.number()
         self.call("add reader", self.run.loop.add_reader, self.near.fileno(), self.read, number, amount, body)
 
     def do_add_writer(self, times, body):
-        if self.is_skipped():
-            return
-        if self.had_writer and "replaced writer" in REPORTED:
-            return
-        self.has_writer = True
         # Called in every turn: it counts its turns itself.
         turns_left = list(range(times))
         self.call("add writer", self.run.loop.add_writer, self.near, self.write, self.number(), turns_left, body)
 
-    def is_skipped(self):
-        return self.near.fileno() < 0 and self.run.loop.is_closed() and "closed descriptor" in REPORTED
-
     def do_remove_reader(self):
-        if self.is_skipped():
-            return
         self.call("remove reader", self.run.loop.remove_reader, self.near)
 
     def do_remove_writer(self):
-        if self.is_skipped():
-            return
-        self.has_writer = False
         self.call("remove writer", self.run.loop.remove_writer, self.near)
 
     def do_send(self, size):
@@ -175,10 +149,7 @@ class Interpreter:
 
     def on_error(self, loop, context):
         self.progress += 1
-        if "cancelled while running" in REPORTED:
-            self.trace.add("handler", sorted(context), described(context["exception"]))
-        else:
-            self.trace.add_error_context(context)
+        self.trace.add_error_context(context)
 
     async def settle(self):
         quiet = 0

@@ -13,7 +13,6 @@ import gc
 import sys
 from typing import NamedTuple
 
-from helpers.differential.reported import REPORTED
 from helpers.differential.ticks import Ticks
 from helpers.differential.trace import Trace, described, descriptors_counted, is_about_garbage, told, watched
 
@@ -55,8 +54,6 @@ CAUGHT = {
     "all": BaseException,
 }
 
-WORDED_BY_PYTHON = ("no_callback", "unknown_keyword")
-
 variable = contextvars.ContextVar("variable", default=0)
 
 
@@ -92,8 +89,6 @@ class Interpreter:
         self.finished = False
         self.count = 0
         self.handles = []
-        self.numbers = []
-        self.running = set()
         # Futures and tasks. A task may await only what was made after it, so that no two wait for each other.
         self.futures = []
         self.done_callbacks = []
@@ -128,14 +123,11 @@ class Interpreter:
             self.trace.garbage.append(told(context["message"]))
             return
         assert loop is self.loop
-        handled = None if "exception in handler" in REPORTED else described(sys.exception())
-        self.note("handler runs", variable.get(), handled)
+        self.note("handler runs", variable.get(), described(sys.exception()))
         self.trace.add_error_context(context)
         if self.program.handler == "records":
             return
-        error = LookupError("in the handler") if self.program.handler == "raises" else SystemExit("in the handler")
-        error.__suppress_context__ = "exception in handler" in REPORTED
-        raise error
+        raise LookupError("in the handler") if self.program.handler == "raises" else SystemExit("in the handler")
 
     def tell_future(self, future):
         if not future.done():
@@ -193,11 +185,7 @@ class Interpreter:
 
     def called(self, number, body):
         self.note("called", number, variable.get())
-        self.running.add(number)
-        try:
-            self.perform(body)
-        finally:
-            self.running.discard(number)
+        self.perform(body)
 
     def fired(self, number, tick, body):
         self.ticks.expect(tick)
@@ -214,7 +202,6 @@ class Interpreter:
         handle = self.attempt(name, schedule, *args, **keywords)
         if handle is not None:
             self.handles.append(handle)
-            self.numbers.append(number)
 
     def do_soon(self, body):
         number = self.number()
@@ -254,8 +241,6 @@ class Interpreter:
         if not self.handles:
             return
         which %= len(self.handles)
-        if self.numbers[which] in self.running and "cancelled while running" in REPORTED:
-            return
         self.handles[which].cancel()
         self.note("cancelled", which, self.handles[which].cancelled())
 
@@ -375,8 +360,7 @@ class Interpreter:
         try:
             result = getattr(self, f"misuse_{how}")()
         except Exception as error:
-            # How a call with too few or unknown arguments is worded differs even between Python's own functions.
-            self.note("misuse", how, type(error).__name__ if how in WORDED_BY_PYTHON else described(error))
+            self.note("misuse", how, described(error))
         else:
             self.note("misuse", how, type(result).__name__)
 
@@ -666,5 +650,3 @@ def _run_on(loop, program, trace, patience):
         contextvars.copy_context().run(interpreter.run, kind, body, limit)
     interpreter.end()
     interpreter.finished = True
-    if "kept handle" in REPORTED:
-        interpreter.handles.clear()
