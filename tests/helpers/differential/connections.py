@@ -128,7 +128,7 @@ class End:
     def call(self, name, function, *args, **keywords):
         try:
             result = function(*args, **keywords)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.run.look_for_failure(error)
             self.note(name, described(error))
             return False
