@@ -18,17 +18,6 @@ constexpr const char* kQualifiedNames[] = {
     "Loop.sock_sendall", "Loop.sock_sendto",    "Loop.sock_accept",
 };
 
-// Raises StopIteration(value), as a generator that returns.
-void stop_iteration(PyObject* value) {
-  if (value == Py_None) {
-    PyErr_SetNone(PyExc_StopIteration);
-  } else if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
-    PyErr_SetObject(PyExc_StopIteration, value);
-  } else if (Ref exception = Ref::steal(PyObject_CallOneArg(PyExc_StopIteration, value))) {
-    put_exception(std::move(exception));
-  }
-}
-
 // Whether Python's view of the socket is that it never blocks: -1 with an exception set.
 int is_non_blocking(Loop* loop, PyObject* socket) {
   PyObject* arguments[] = {nullptr, socket};
@@ -103,28 +92,12 @@ PyObject* SocketOperation::in_python(Loop* loop, SocketCall::Kind kind, Argument
 
 // --- running ---------------------------------------------------------------------------------------------------------
 
-bool SocketOperation::check_resumable() {
-  if (state == kRunning) {
-    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    return false;
-  }
-  if (state == kFinished) {
-    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-    return false;
-  }
-  return true;
-}
-
 PySendResult SocketOperation::step(PyObject* self, PyObject* value, PyObject** result) {
   SocketOperation* operation = from(self);
   *result = nullptr;
-  if (!operation->check_resumable()) return PYGEN_ERROR;
+  if (!operation->resumable()) return PYGEN_ERROR;
   if (operation->state == kSuspended) return operation->resume(value, result);
-  if (value != Py_None) {
-    PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
-    return PYGEN_ERROR;
-  }
-  return operation->start(result);
+  return check_first_value(value) ? operation->start(result) : PYGEN_ERROR;
 }
 
 PySendResult SocketOperation::start(PyObject** result) {
@@ -258,13 +231,7 @@ void SocketOperation::complete(Outcome outcome, PyObject* value) {
 
 // --- the coroutine ---------------------------------------------------------------------------------------------------
 
-PyObject* SocketOperation::await(PyObject* self) {
-  if (from(self)->awaited) {
-    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
-    return nullptr;
-  }
-  return Py_NewRef(self);
-}
+PyObject* SocketOperation::await(PyObject* self) { return await_coroutine(self, from(self)->awaited != nullptr); }
 
 PyObject* SocketOperation::send(PyObject* self, PyObject* value) {
   PyObject* result = nullptr;
@@ -298,12 +265,12 @@ PyObject* SocketOperation::throw_(PyObject* self, Arguments args, Py_ssize_t cou
   SocketOperation* operation = from(self);
   if (operation->future || !operation->awaited) {
     Ref exception = thrown(args, count);
-    if (!exception || !operation->check_resumable()) return nullptr;
+    if (!exception || !operation->resumable()) return nullptr;
     operation->finish();
     put_exception(std::move(exception));
     return nullptr;
   }
-  if (!operation->check_resumable()) return nullptr;
+  if (!operation->resumable()) return nullptr;
   operation->state = kRunning;
   const Ref coroutine = Ref::borrow(operation->awaited);
   const Ref method = Ref::steal(PyObject_GetAttrString(coroutine.get(), "throw"));
@@ -320,7 +287,7 @@ PyObject* SocketOperation::throw_(PyObject* self, Arguments args, Py_ssize_t cou
 PyObject* SocketOperation::close(PyObject* self, PyObject*) {
   SocketOperation* operation = from(self);
   if (operation->state == kFinished) return none();
-  if (!operation->check_resumable()) return nullptr;
+  if (!operation->resumable()) return nullptr;
   Ref closed = Ref::borrow(Py_None);
   if (operation->awaited && !operation->future) {
     operation->state = kRunning;

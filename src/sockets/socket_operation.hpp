@@ -9,7 +9,7 @@
 #pragma once
 
 #include "loop/waits.hpp"
-#include "python/native.hpp"
+#include "python/coroutine.hpp"
 #include "sockets/socket_call.hpp"
 
 namespace mainspring {
@@ -51,7 +51,7 @@ struct SocketOperation {
   static SocketOperation* from(PyObject* self) { return reinterpret_cast<SocketOperation*>(self); }
   PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 
-  bool check_resumable();
+  bool resumable() const { return check_resumable(state == kRunning, state == kFinished); }
   PySendResult start(PyObject** result);
   PySendResult begin_wait(int fd, PyObject** result);
   PySendResult leave_to_python(PyObject** result);

@@ -71,16 +71,10 @@ PyObject* StreamOperation::make(StreamClasses* classes, Kind kind, PyObject* own
 
 PySendResult StreamOperation::step(PyObject* value, PyObject** result) {
   *result = nullptr;
-  if (running) {
-    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    return PYGEN_ERROR;
-  }
+  if (!resumable()) return PYGEN_ERROR;
   switch (phase) {
     case kCreated:
-      if (value && value != Py_None) {
-        PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started coroutine");
-        return PYGEN_ERROR;
-      }
+      if (value && !check_first_value(value)) return PYGEN_ERROR;
       break;
     case kWaiting: {
       const Running guard(this);
@@ -101,8 +95,7 @@ PySendResult StreamOperation::step(PyObject* value, PyObject** result) {
     case kDelegated:
       return forward(value, result);
     case kDone:
-      PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-      return PYGEN_ERROR;
+      break;
   }
   const Running guard(this);
   const PySendResult outcome = advance(result);
@@ -317,7 +310,7 @@ PyObject* StreamOperation::finish(PySendResult outcome, PyObject* result) {
   if (outcome == PYGEN_NEXT) return result;
   if (outcome == PYGEN_RETURN) {
     const Ref value = Ref::steal(result);
-    PyErr_SetObject(PyExc_StopIteration, value.get() == Py_None ? nullptr : value.get());
+    stop_iteration(value.get());
   }
   return nullptr;
 }
@@ -393,24 +386,13 @@ PyObject* StreamOperation::send(PyObject* self, PyObject* value) {
 
 PyObject* StreamOperation::await(PyObject* self) {
   const Phase phase = from(self)->phase;
-  if (phase == kWaiting || phase == kDelegated) {
-    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
-    return nullptr;
-  }
-  return Py_NewRef(self);
+  return await_coroutine(self, phase == kWaiting || phase == kDelegated);
 }
 
 PyObject* StreamOperation::throw_into(PyObject* self, Arguments args, Py_ssize_t count) {
   StreamOperation* operation = from(self);
   if (!check_count("throw", count, 1, 3)) return nullptr;
-  if (operation->running) {
-    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    return nullptr;
-  }
-  if (operation->phase == kDone) {
-    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-    return nullptr;
-  }
+  if (!operation->resumable()) return nullptr;
   const Running guard(operation);
   if (operation->phase == kCreated) {
     // A coroutine that has not begun knows best what may be thrown into it.
@@ -429,10 +411,7 @@ PyObject* StreamOperation::throw_into(PyObject* self, Arguments args, Py_ssize_t
 
 PyObject* StreamOperation::close(PyObject* self, PyObject*) {
   StreamOperation* operation = from(self);
-  if (operation->running) {
-    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-    return nullptr;
-  }
+  if (!check_resumable(operation->running, false)) return nullptr;
   if (operation->phase == kWaiting) {
     const Running guard(operation);
     operation->phase = kDone;

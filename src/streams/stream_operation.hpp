@@ -9,7 +9,7 @@
 // Made per read, so recycled through StreamClasses. Belongs to whoever awaits it.
 #pragma once
 
-#include "python/native.hpp"
+#include "python/coroutine.hpp"
 #include "streams/reader_state.hpp"
 
 namespace mainspring {
@@ -54,6 +54,7 @@ struct StreamOperation {
   PyObject* object() { return reinterpret_cast<PyObject*>(this); }
 
  private:
+  bool resumable() const { return check_resumable(running, phase == kDone); }
   PySendResult step(PyObject* value, PyObject** result);
   PySendResult advance(PyObject** result);
   PySendResult read(PyObject** result);
