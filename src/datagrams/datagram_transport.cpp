@@ -114,7 +114,7 @@ int DatagramTransport::deliver(PyObject* data, PyObject* address) {
   const Ref result = Ref::steal(
       PyObject_VectorcallMethod(names().datagram_received, arguments + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   if (result) return 0;
-  if (loop_->report_call(object(), names()._read_ready, nullptr, context_) < 0) return -1;
+  if (report_step(names()._read_ready) < 0) return -1;
   return loop_->enter_context(context_) ? 0 : fatal_error("Fatal read error on datagram transport");
 }
 
@@ -177,7 +177,7 @@ int DatagramTransport::read_one() {
   const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
                                                            PyTuple_GET_ITEM(received.get(), 0),
                                                            PyTuple_GET_ITEM(received.get(), 1), nullptr));
-  return result ? 0 : loop_->report_call(object(), names()._read_ready, nullptr, context_);
+  return result ? 0 : report_step(names()._read_ready);
 }
 
 Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t size) {
@@ -300,7 +300,20 @@ int DatagramTransport::network_error(PyObject* step) {
     result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().error_received, exception.get()));
   }
   if (result) return 0;
-  return step ? loop_->report_call(object(), step, nullptr, context_) : -1;
+  return step ? report_step(step) : -1;
+}
+
+// Reports what the protocol has raised within a step that the default loop would have scheduled. A transport that was
+// closed meanwhile has cancelled it.
+int DatagramTransport::report_step(PyObject* step) {
+  Ref handle;
+  {
+    const SavedException saved;
+    handle = Ref::steal(reinterpret_cast<PyObject*>(loop_->make_call(object(), step, nullptr, context_)));
+    if (!handle) return -1;
+    if (closing_ && !Ref::steal(Handle::cancel(handle.get(), nullptr))) return -1;
+  }
+  return loop_->report_callback_error(reinterpret_cast<Handle*>(handle.get()));
 }
 
 // Sends the first of those that wait with one system call. How many; -1 when the kernel takes none; 0 when the first

@@ -62,6 +62,7 @@ class DatagramTransport : public Transport {
   Sent send_one(const char* data, size_t size, PyObject* data_object, PyObject* address);
   // Takes the exception that is set. `in_sendto`: an exception of error_received() goes to the caller.
   int network_error(PyObject* step);
+  int report_step(PyObject* step);
   int send_batch();
   int write_ready();
   int fatal_error(const char* message);

@@ -67,6 +67,9 @@ class Loop {
 
   bool in_turn() const { return in_turn_; }
 
+  // The number of the present turn, or of the last one.
+  uint32_t turn() const { return turn_; }
+
   // Whether this thread is the one that runs callbacks just now.
   bool runs_here() const { return in_turn_ && PyThread_get_thread_ident() == running_thread_; }
 
@@ -261,6 +264,7 @@ class Loop {
   int64_t owed_since_ = 0;
 
   bool in_turn_ = false;
+  uint32_t turn_ = 1;
   bool handles_signals_ = false;
   unsigned long running_thread_ = 0;
   std::mutex ran_mutex_;

@@ -81,6 +81,7 @@ bool Loop::run_once() {
   }
 
   in_turn_ = true;
+  if (++turn_ == 0) ++turn_;
   bool ok = true;
   for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
     ok = serve(ready_.pop());

@@ -69,6 +69,7 @@ void Waits::start(Wait* wait, int fd, PyObject* socket, Direction direction) {
     watch(fd, events);
   }
   entry.idle = 0;
+  entry.ended[direction] = 0;
   Wait* replaced = std::exchange(entry.waits[direction], wait);
   wait->fd = fd;
   wait->direction = direction;
@@ -88,10 +89,27 @@ void Waits::stop(Wait* wait) {
   Py_DECREF(wait->object);
 }
 
+void Waits::end(Wait* wait) {
+  if (!wait->waiting) return;
+  entries_[static_cast<size_t>(wait->fd)].ended[wait->direction] = loop_.turn();
+  stop(wait);
+}
+
+void Waits::attempt(int fd, Direction direction) {
+  const auto index = static_cast<size_t>(fd);
+  Wait* wait = index < entries_.size() ? entries_[index].waits[direction] : nullptr;
+  if (!wait) return;
+  const Ref alive = Ref::borrow(wait->object);
+  wait->attempt(wait);
+}
+
 bool Waits::displace(int fd, Direction direction) {
   const auto index = static_cast<size_t>(fd);
-  if (index >= entries_.size() || !entries_[index].waits[direction]) return false;
-  stop(entries_[index].waits[direction]);
+  if (index >= entries_.size()) return false;
+  Entry& entry = entries_[index];
+  const bool ended = std::exchange(entry.ended[direction], 0) == loop_.turn();
+  if (!entry.waits[direction]) return ended;
+  stop(entry.waits[direction]);
   return true;
 }
 

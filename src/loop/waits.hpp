@@ -53,7 +53,14 @@ class Waits {
   // Nothing happens if it does not wait.
   void stop(Wait* wait);
 
-  // Somebody else takes this direction of the descriptor: whoever waited is not told any more. False when nobody did.
+  // The same for an operation that is complete, of which the program hears in the next turn.
+  void end(Wait* wait);
+
+  // Tries again for whoever waits, if anybody does, without an event.
+  void attempt(int fd, Direction direction);
+
+  // Somebody else takes this direction of the descriptor: whoever waited is not told any more. False when nobody did,
+  // not even until this turn.
   bool displace(int fd, Direction direction);
 
   // The descriptor has a new owner: displaces both directions and stops watching.
@@ -84,6 +91,9 @@ class Waits {
     uint32_t events = 0;  // what the kernel was asked for; 0 when the descriptor is not in the set
     uint32_t number = 0;  // of the registration
     uint32_t idle = 0;    // events for which nobody waited, in a row
+
+    // The turn in which an operation ended: on the default loop its registration is there until the next one.
+    uint32_t ended[2] = {0, 0};
   };
 
   static int serve(void* owner, int events);

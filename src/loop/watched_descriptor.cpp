@@ -97,6 +97,8 @@ int WatchedDescriptors::serve(void* owner, int events) {
     const int event = direction == kReader ? uv::Poller::kReadable : uv::Poller::kWritable;
     if (events & event) handles[direction] = Ref::borrow(reinterpret_cast<PyObject*>(descriptor->handles[direction]));
   }
+  // On the default loop a sock_recv() of the same descriptor comes before the writer.
+  if (handles[kWriter] && !handles[kReader]) table->loop_.waits().attempt(fd, kReader);
   for (const Direction direction : {kReader, kWriter}) {
     auto* handle = reinterpret_cast<Handle*>(handles[direction].get());
     if (handle && table->run(fd, direction, handle) < 0) return -1;

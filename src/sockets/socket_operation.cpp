@@ -203,7 +203,7 @@ bool SocketOperation::ready(Wait* wait) {
   const Outcome outcome = self->try_again(value);
   self->state = kSuspended;
   if (outcome == Outcome::kBlocked) return true;
-  self->loop->waits().stop(wait);
+  self->loop->waits().end(wait);
   if (outcome == Outcome::kDone && !value) return false;
   self->complete(outcome, value.get());
   return false;
