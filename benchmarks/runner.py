@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mainspring.benchmarks.loops import DEFAULT, OURS, LoopDidNotStartError, LoopKind
-from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE
+from mainspring.benchmarks.requirement import MissingRequirementError
+from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE, REQUIREMENT_MISSING
 from mainspring.benchmarks.workload import Measurement, Windows, Workload
 
 PATIENCE = 120
@@ -55,6 +56,8 @@ class Results:
 
     cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why a workload was not measured at all: what it needs is not installed."""
     seconds: float = 0.0
 
     def essential_failures(self) -> list[str]:
@@ -89,13 +92,16 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
             row = results.cells.setdefault(workload.name, {})
             for kind in rotated(plan.loops_for(workload), round_number):
                 on_step(Step(round_number, workload.name, kind.name))
-                if late and round_number > 0:
+                if (late and round_number > 0) or workload.name in results.missing:
                     continue
-                cell = row.setdefault(kind.name, Cell())
                 try:
-                    cell.measurements[round_number] = run_worker(kind, workload.name, plan.windows)
+                    measurement = run_worker(kind, workload.name, plan.windows)
+                except MissingRequirementError as error:
+                    results.missing[workload.name] = str(error)
                 except MeasurementError as error:
-                    cell.failures[round_number] = str(error)
+                    row.setdefault(kind.name, Cell()).failures[round_number] = str(error)
+                else:
+                    row.setdefault(kind.name, Cell()).measurements[round_number] = measurement
     results.seconds = time.monotonic() - began
     return results
 
@@ -129,6 +135,8 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
     answer = last_object(output)
     if process.returncode == LOOP_DID_NOT_START or (workload == PROBE and process.returncode != 0):
         raise LoopDidNotStartError(answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}")
+    if process.returncode == REQUIREMENT_MISSING:
+        raise MissingRequirementError(str(answer["error"]))
     if process.returncode != 0 or "value" not in answer:
         raise MeasurementError(reason(process.returncode, answer, complaints))
     if not answer["loop_class"]:

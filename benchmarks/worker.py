@@ -1,6 +1,7 @@
 """One measurement in a process of its own: ``python -m mainspring.benchmarks.worker LOOP WORKLOAD WINDOWS``.
 
-Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 1 for the rest.
+Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 4 when
+something that the workload needs is not installed, 1 for the rest.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import traceback
 from dataclasses import asdict
 
 from mainspring.benchmarks.loops import LOOPS, LoopDidNotStartError, LoopKind
+from mainspring.benchmarks.requirement import MissingRequirementError
 from mainspring.benchmarks.workload import Measurement, Windows
 from mainspring.benchmarks.workloads import CATALOGUE
 
 LOOP_DID_NOT_START = 3
+REQUIREMENT_MISSING = 4
 PROBE = "probe"
 
 
@@ -51,6 +54,9 @@ def main(loop_name: str, workload_name: str, windows: str) -> int:
     except LoopDidNotStartError as error:
         print(json.dumps({"error": str(error)}))
         return LOOP_DID_NOT_START
+    except MissingRequirementError as error:
+        print(json.dumps({"error": str(error)}))
+        return REQUIREMENT_MISSING
     except BaseException as error:
         traceback.print_exc()
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))

@@ -23,6 +23,7 @@
 #include "processor_time.hpp"
 #include "system.hpp"
 #include "tls.hpp"
+#include "websocket.hpp"
 
 namespace load {
 
@@ -49,6 +50,7 @@ class Generator {
   struct Connection {
     int descriptor = -1;
     std::string_view request;
+    std::string_view expected;
     std::size_t sent = 0;
     std::uint64_t started = 0;
     EchoAnswer echo;
@@ -72,6 +74,7 @@ class Generator {
 
   Options options_;
   EchoBlock block_;
+  WebSocketFrames frames_;
   std::string http_request_;
   std::vector<Connection> connections_;
   std::vector<char> buffer_;
@@ -100,6 +103,8 @@ inline Generator::Generator(const Options& options)
       buffer_(buffer_size),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw system_error("epoll_create1", errno);
+  if (options.mode == Mode::websocket)
+    for (std::size_t index = 0; index < options.connections; ++index) frames_.add(block_.window(index));
   if (!options.tls_library.empty()) tls_ = std::make_unique<TlsClient>(options.tls_library);
 }
 
@@ -114,7 +119,13 @@ inline void Generator::connect() {
     Connection& connection = connections_[index];
     connection.descriptor = open_connection(options_.port);
     connection.request = options_.mode == Mode::http ? std::string_view(http_request_) : block_.window(index);
+    connection.expected = connection.request;
     if (tls_) shake_hands(connection);
+    if (options_.mode == Mode::websocket) {
+      WebSocketFrames::upgrade(connection.descriptor, options_.path);
+      connection.request = frames_.request(index);
+      connection.expected = frames_.answer(index);
+    }
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.ptr = &connection;
@@ -244,7 +255,7 @@ inline void Generator::receive(Connection& connection) {
     const auto length = static_cast<std::size_t>(count);
     const bool finished = options_.mode == Mode::http
                               ? connection.http.take(buffer_.data(), length)
-                              : connection.echo.take(connection.request, buffer_.data(), length);
+                              : connection.echo.take(connection.expected, buffer_.data(), length);
     if (finished) {
       complete(connection);
       return;

@@ -10,7 +10,7 @@
 
 namespace load {
 
-enum class Mode { echo, lines, http, idle };
+enum class Mode { echo, lines, http, websocket, idle };
 
 struct Options {
   Mode mode = Mode::echo;
@@ -27,8 +27,9 @@ struct Options {
 };
 
 inline constexpr std::string_view usage =
-    "usage: mainspring-load --mode echo|lines|http|idle --port PORT [--connections N] [--size BYTES] [--path PATH]\n"
-    "                       [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch PID]\n"
+    "usage: mainspring-load --mode echo|lines|http|websocket|idle --port PORT [--connections N] [--size BYTES]\n"
+    "                       [--path PATH] [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch "
+    "PID]\n"
     "                       [--tls LIBRARY, such as libssl.so.3]\n";
 
 inline Options parse_options(int count, char** words) {
@@ -44,6 +45,8 @@ inline Options parse_options(int count, char** words) {
         options.mode = Mode::lines;
       else if (value == "http")
         options.mode = Mode::http;
+      else if (value == "websocket")
+        options.mode = Mode::websocket;
       else if (value == "idle")
         options.mode = Mode::idle;
       else

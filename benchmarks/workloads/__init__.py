@@ -6,6 +6,8 @@ from mainspring.benchmarks.workload import Workload
 from mainspring.benchmarks.workloads import (
     aiohttp_client,
     aiohttp_server,
+    asgi_server,
+    asyncpg_client,
     batched_call_soon,
     chained_call_soon,
     echo_protocol,
@@ -16,12 +18,14 @@ from mainspring.benchmarks.workloads import (
     fastapi_server,
     future_wakeup,
     idle_memory,
+    redis_client,
     sleep_zero,
     tasks,
     threadsafe,
     timeout,
     timers_cancelled,
     timers_fired,
+    websockets_server,
 )
 
 CATALOGUE: dict[str, Workload] = {
@@ -42,7 +46,11 @@ CATALOGUE: dict[str, Workload] = {
         echo_sockets,
         echo_tls,
         aiohttp_server,
+        asgi_server,
         fastapi_server,
+        websockets_server,
+        asyncpg_client,
+        redis_client,
         aiohttp_client,
         idle_memory,
     )
