@@ -11,6 +11,8 @@ from importlib.util import find_spec
 
 DEFAULT = "default"
 OURS = "mainspring"
+LIMIT = "limit"
+"""Not a loop: the same server in C++ on bare epoll, for the workloads that have one. It cannot be beaten by much."""
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -15,6 +15,7 @@ from dataclasses import asdict
 
 from mainspring.benchmarks.loops import LOOPS, LoopDidNotStartError, LoopKind
 from mainspring.benchmarks.requirement import MissingRequirementError
+from mainspring.benchmarks.sizes import SIZE_WORKLOADS
 from mainspring.benchmarks.workload import Measurement, Windows
 from mainspring.benchmarks.workloads import CATALOGUE
 
@@ -44,7 +45,7 @@ def measure(loop_name: str, workload_name: str, windows: Windows) -> Measurement
         return probe(kind)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    workload = CATALOGUE[workload_name]
+    workload = (CATALOGUE | SIZE_WORKLOADS)[workload_name]
     return workload.measure(kind.factory(), lambda: kind.check(asyncio.get_running_loop()), windows)
 
 
