@@ -6,10 +6,10 @@ import asyncio
 import gc
 import statistics
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.benchmarks.callbacks import Operation
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import pin_to
 from mainspring.benchmarks.requirement import MissingRequirementError
@@ -21,13 +21,19 @@ WARM_UP = 1000
 BYTES_EACH = 400
 
 
+Operation = Callable[[asyncio.AbstractEventLoop, Sequence[int]], Awaitable[None]]
+"""Does something once for each of these numbers."""
+
+
 @dataclass(frozen=True)
 class FixedSizeWorkload:
-    """Repeats ``operation(loop, size)`` while the window lasts; judged by processor time for one of them."""
+    """Repeats ``operation`` on so many while the window lasts; judged by processor time for one of them."""
 
     name: str
     operation: Operation
     size: int
+    order: Callable[[int], Sequence[int]] = range
+    """The numbers below the size, in the order in which the operation gets them."""
     unit: Unit = PROCESSOR_NS
     network: bool = False
     quick: bool = True
@@ -41,13 +47,14 @@ class FixedSizeWorkload:
 
     async def _measure(self, check: LoopCheck, window: float) -> Measurement:
         loop = asyncio.get_running_loop()
-        await self.operation(loop, min(self.size, WARM_UP))
+        await self.operation(loop, self.order(min(self.size, WARM_UP)))
+        numbers = self.order(self.size)
         gc.collect()
         samples: list[float] = []
         end = time.perf_counter() + window
         while not samples or time.perf_counter() < end:
             began = time.process_time()
-            await self.operation(loop, self.size)
+            await self.operation(loop, numbers)
             samples.append((time.process_time() - began) / self.size * 1e9)
         return Measurement(statistics.median(samples), check(), {"samples": len(samples)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -10,13 +11,14 @@ import matplotlib
 matplotlib.use("Agg")
 
 from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS
-from mainspring.benchmarks.ranking import Judged
+from mainspring.benchmarks.ranking import Judged, by_kind
 from mainspring.benchmarks.report import Report
 from mainspring.benchmarks.targets import Kind
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from PIL import Image
 
 INK, MUTED, BAND = "#24292f", "#6e7781", "#f3f4f6"
 AHEAD, EVEN, BEHIND = "#1a7f5a", "#8c959f", "#c8102e"
@@ -33,12 +35,12 @@ COLOURS = {
 # Inches: the picture is as wide as a page, and grows with the rows.
 WIDTH, ROW, HEAD, FOOT = 9.2, 0.205, 0.95, 0.95
 # Ratios beyond are drawn as long as these, with their figure beside them.
-LEAST, MOST = 0.25, 4.0
+LEAST, MOST = 0.3, 4.0
 
 
 def draw(judged: list[Judged], report: Report, path: Path) -> Path:
     """Write ``path``; the rows of each kind are sorted, the furthest ahead first."""
-    lines = places(judged)
+    lines = by_kind(judged)
     height = HEAD + FOOT + ROW * len(lines)
     figure = pyplot.figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0.30, FOOT / height, 0.46, ROW * len(lines) / height))
@@ -66,18 +68,8 @@ def draw(judged: list[Judged], report: Report, path: Path) -> Path:
         color=MUTED,
         va="top",
     )
-    figure.text(0.02, 0.1 / height, footer(report, 155), fontsize=6.8, color=MUTED, va="bottom")
+    figure.text(0.02, 0.1 / height, footer(report, 172), fontsize=6.8, color=MUTED, va="bottom")
     return save(figure, path)
-
-
-def places(judged: list[Judged]) -> list[Kind | Judged]:
-    """What stands in each line: the name of a kind, then its rows."""
-    lines: list[Kind | Judged] = []
-    for kind in Kind:
-        rows = [one for one in judged if one.target.kind is kind]
-        if rows:
-            lines += [kind, *sorted(rows, key=lambda one: -(one.row.over_peer or 0))]
-    return lines
 
 
 def draw_kind(axes: Axes, place: int, kind: Kind) -> None:
@@ -85,7 +77,7 @@ def draw_kind(axes: Axes, place: int, kind: Kind) -> None:
     axes.axhspan(place - 0.5, place + 0.5, xmin=-0.62, xmax=1.5, color=BAND, clip_on=False, zorder=0, linewidth=0)
     axes.text(-0.605, place, kind.value, transform=across, va="center", fontsize=9, fontweight="bold", color=INK)
     if place == 0:
-        for x, text in ((1.10, "best other"), (1.32, "default"), (1.485, "limit")):
+        for x, text in ((1.16, "best other"), (1.32, "to default"), (1.485, "to limit")):
             axes.text(x, place - 0.75, text, transform=across, va="bottom", ha="right", fontsize=8, color=MUTED)
 
 
@@ -101,27 +93,33 @@ def draw_row(axes: Axes, place: int, one: Judged) -> None:
         axes.barh(place, shown - 1, 0.66, left=1, color=colour, zorder=2)
         if one.target.peer is not None:
             axes.plot([one.target.peer] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=1.3, zorder=4)
-        ahead = row.over_peer >= 1
-        # Beside the bar, and beyond the tick of the target where that is further out.
-        edge = max(shown, one.target.peer or 0) if ahead else shown
-        inside = edge > MOST * 0.82
-        axes.annotate(
-            f"{row.over_peer:.2f}",
-            (shown if inside else edge, place),
-            xytext=((-4 if inside else 4) if ahead else -4, 0),
-            textcoords="offset points",
-            ha=("right" if inside else "left") if ahead else "right",
-            va="center",
-            fontsize=8,
-            fontweight="bold",
-            color="white" if inside else colour if colour != EVEN else INK,
-            zorder=5,
-        )
-        axes.text(1.10, place, row.best_peer, transform=across, va="center", ha="right", fontsize=8, color=MUTED)
+        draw_ratio(axes, place, row.over_peer, one.target.peer, colour)
+        axes.text(1.16, place, row.best_peer, transform=across, va="center", ha="right", fontsize=8, color=MUTED)
     columns = ((1.32, row.speeds.get(OURS)), (1.485, row.of_limit))
     for x, ratio in columns:
         if ratio is not None:
             axes.text(x, place, f"{ratio:.2f}x", transform=across, va="center", ha="right", fontsize=8, color=INK)
+
+
+def draw_ratio(axes: Axes, place: int, ratio: float, target: float | None, colour: str) -> None:
+    """Write the ratio beside its bar, or into it where the bar takes all the room."""
+    shown = min(max(ratio, LEAST), MOST)
+    outward = 1 if ratio >= 1 else -1
+    inside = shown > MOST * 0.82 or shown < LEAST * 1.22
+    # Beyond the tick of the target, where that is further out than the bar.
+    edge = max(shown, target) if outward > 0 and not inside and target is not None else shown
+    axes.annotate(
+        f"{ratio:.2f}",
+        (edge, place),
+        xytext=(4 * (-outward if inside else outward), 0),
+        textcoords="offset points",
+        ha="right" if (outward > 0) is inside else "left",
+        va="center",
+        fontsize=8,
+        fontweight="bold",
+        color="white" if inside else INK if colour == EVEN else colour,
+        zorder=5,
+    )
 
 
 def draw_axis(axes: Axes) -> None:
@@ -145,6 +143,9 @@ def footer(report: Report, width: int) -> str:
 
 def save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=180)
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=180)
     pyplot.close(figure)
+    # So few colours need no more, and the files are a third of the size.
+    Image.open(drawn).convert("RGB").quantize(64).save(path, optimize=True)
     return path

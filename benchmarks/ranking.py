@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mainspring.benchmarks.loops import OURS
 from mainspring.benchmarks.summary import Row
-from mainspring.benchmarks.targets import Target, target_of
+from mainspring.benchmarks.targets import Kind, Target, target_of
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,13 @@ def ranked(rows: list[Row]) -> list[Judged]:
     """The worst share first; what cannot be judged comes last."""
     judged = [judge(row) for row in rows]
     return sorted(judged, key=lambda one: math.inf if one.reached is None else one.reached)
+
+
+def by_kind(judged: list[Judged]) -> list[Kind | Judged]:
+    """Each kind and then its rows, the furthest ahead of its best peer first."""
+    lines: list[Kind | Judged] = []
+    for kind in Kind:
+        rows = [one for one in judged if one.target.kind is kind]
+        if rows:
+            lines += [kind, *sorted(rows, key=lambda one: -(one.row.over_peer or 0))]
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from mainspring.benchmarks.loops import DEFAULT, OURS
@@ -10,7 +11,7 @@ from mainspring.benchmarks.report import Report
 from mainspring.benchmarks.size_table import costs
 from mainspring.benchmarks.sizes import SERIES, Series, bytes_label
 from mainspring.benchmarks.summary import Row
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 
 def draw_sizes(report: Report, rows: dict[str, Row], folder: Path, version: str) -> list[Path]:
@@ -50,6 +51,9 @@ def draw_series(series: Series, found: dict[str, dict[int, float]], report: Repo
         axes.tick_params(colors=INK)
     above.set_yscale("log")
     below.set_yscale("log", base=2)
+    costs_found = [cost for line in found.values() for cost in line.values()]
+    if max(costs_found) < 100 * min(costs_found):
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     plain = FuncFormatter(lambda value, _: f"{value:,.12g}")
     above.yaxis.set_major_formatter(plain)
     above.yaxis.set_minor_formatter(NullFormatter())
@@ -59,11 +63,11 @@ def draw_series(series: Series, found: dict[str, dict[int, float]], report: Repo
     below.xaxis.set_major_locator(FixedLocator(sizes))
     below.xaxis.set_minor_locator(NullLocator())
     below.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_label(round(size))) if series.binary else plain)
-    above.set_ylabel(series.cost_label.replace(" processor", "\nprocessor", 1), color=INK)
+    above.set_ylabel(textwrap.fill(series.cost_label, 24), color=INK)
     below.set_ylabel("speed over the\ndefault loop's", color=INK)
     below.set_xlabel(series.size_label, color=INK)
     figure.suptitle(series.title, x=0.02, y=0.985, ha="left", fontweight="bold", fontsize=13, color=INK)
     above.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=len(found), frameon=False, fontsize=9.5)
-    figure.subplots_adjust(left=0.115, right=0.985, top=0.885, bottom=0.165)
-    figure.text(0.02, 0.012, footer(report, 135), fontsize=6.6, color=MUTED, va="bottom")
+    figure.subplots_adjust(left=0.115, right=0.965, top=0.885, bottom=0.15)
+    figure.text(0.02, 0.012, footer(report, 165), fontsize=6.6, color=MUTED, va="bottom")
     return save(figure, path)

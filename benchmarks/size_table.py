@@ -26,11 +26,17 @@ def print_size_table(console: Console, report: Report, rows: dict[str, Row]) -> 
         if not any(workload.name in rows for workload in series.points.values()):
             continue
         table = Table(title=f"{series.title}; {series.cost_label}")
-        table.add_column(series.name)
+        table.add_column(series.size_label.partition(",")[0])
         found = {name: costs(series, rows, name) for name in names}
         for name in names:
             table.add_column(name, justify="right", no_wrap=True)
         for size, workload in series.points.items():
-            cells = [f"{found[name][size]:,.4g}" if size in found[name] else "-" for name in names]
+            cells = [cost_text(found[name].get(size)) for name in names]
             table.add_row(workload.name.partition(": ")[2], *cells)
         console.print(table)
+
+
+def cost_text(cost: float | None) -> str:
+    if cost is None:
+        return "-"
+    return f"{cost:,.0f}" if cost >= 100 else f"{cost:.3g}"

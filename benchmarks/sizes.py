@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mainspring.benchmarks.callbacks import Operation
-from mainspring.benchmarks.fixed_size import FixedSizeWorkload
+from mainspring.benchmarks.fixed_size import FixedSizeWorkload, Operation
 from mainspring.benchmarks.workload import Windows, Workload
 from mainspring.benchmarks.workloads import echo_protocol
 
@@ -34,9 +33,9 @@ def nothing() -> None:
     pass
 
 
-async def callbacks_at_once(loop: asyncio.AbstractEventLoop, count: int) -> None:
+async def callbacks_at_once(loop: asyncio.AbstractEventLoop, numbers: Sequence[int]) -> None:
     done = loop.create_future()
-    for _ in range(count - 1):
+    for _ in numbers[1:]:
         loop.call_soon(nothing)
     loop.call_soon(done.set_result, None)
     await done
@@ -48,8 +47,8 @@ def mixed(count: int) -> list[int]:
     return [index * 7919 % count for index in range(count)]
 
 
-async def timers_cancelled(loop: asyncio.AbstractEventLoop, count: int) -> None:
-    order = mixed(count)
+async def timers_cancelled(loop: asyncio.AbstractEventLoop, order: Sequence[int]) -> None:
+    count = len(order)
     handles = [loop.call_later(60 + place / count, nothing) for place in order]
     for place in order:
         handles[place].cancel()
@@ -57,9 +56,9 @@ async def timers_cancelled(loop: asyncio.AbstractEventLoop, count: int) -> None:
     await asyncio.sleep(0)
 
 
-async def timers_fired(loop: asyncio.AbstractEventLoop, count: int) -> None:
+async def timers_fired(loop: asyncio.AbstractEventLoop, order: Sequence[int]) -> None:
     done = loop.create_future()
-    left = count
+    left = count = len(order)
 
     def fired() -> None:
         nonlocal left
@@ -69,13 +68,15 @@ async def timers_fired(loop: asyncio.AbstractEventLoop, count: int) -> None:
 
     # Due after all have been set, and within a millisecond, so that hardly a loop gains by rounding deadlines.
     due = loop.time() + 0.001 + SETTING_TAKES * count
-    for place in mixed(count):
+    for place in order:
         loop.call_at(due + 0.001 * place / count, fired)
     await done
 
 
-def fixed(what: str, operation: Operation, sizes: Sequence[int]) -> dict[int, Workload]:
-    return {size: FixedSizeWorkload(f"{what}: {size:,}", operation, size) for size in sizes}
+def fixed(
+    what: str, operation: Operation, sizes: Sequence[int], order: Callable[[int], Sequence[int]]
+) -> dict[int, Workload]:
+    return {size: FixedSizeWorkload(f"{what}: {size:,}", operation, size, order) for size in sizes}
 
 
 def echoes(what: str, sizes: Sequence[int], label: Callable[[int], str], field: str) -> dict[int, Workload]:
@@ -103,21 +104,21 @@ SERIES = (
         "Callbacks that are ready at once",
         "callbacks",
         "ns of processor time a callback",
-        fixed("callbacks at once", callbacks_at_once, powers_of_ten(3, 7)),
+        fixed("callbacks at once", callbacks_at_once, powers_of_ten(3, 7), range),
     ),
     Series(
         "timers-cancelled",
         "Timers that are set and cancelled, in no order",
         "timers",
         "ns of processor time a timer",
-        fixed("timers set and cancelled", timers_cancelled, powers_of_ten(3, 6)),
+        fixed("timers set and cancelled", timers_cancelled, powers_of_ten(3, 6), mixed),
     ),
     Series(
         "timers-fired",
         "Timers that are set and fire, in no order",
         "timers",
         "ns of processor time a timer",
-        fixed("timers set and fired", timers_fired, powers_of_ten(3, 6)),
+        fixed("timers set and fired", timers_fired, powers_of_ten(3, 6), mixed),
     ),
     Series(
         "connections",
