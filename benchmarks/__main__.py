@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mainspring.benchmarks.generator import EXECUTABLE
+from mainspring.benchmarks.limit import EXECUTABLE as LIMIT_EXECUTABLE
 from mainspring.benchmarks.loops import DEFAULT, LOOPS, LoopDidNotStartError, LoopKind
 from mainspring.benchmarks.machine import this_machine
 from mainspring.benchmarks.runner import Plan, Results, Step, run
@@ -73,8 +74,9 @@ def check_installation() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(f"needs {', '.join(missing)}: pip install 'mainspring[bench]'")
-    if not EXECUTABLE.exists():
-        raise UsageError(f"the load generator {EXECUTABLE} is missing: install mainspring again")
+    for program in (EXECUTABLE, LIMIT_EXECUTABLE):
+        if not program.exists():
+            raise UsageError(f"the program {program} is missing: install mainspring again")
 
 
 def make_plan(options: argparse.Namespace) -> Plan:

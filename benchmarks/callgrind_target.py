@@ -7,6 +7,7 @@ import gc
 import sys
 
 from mainspring.benchmarks.callbacks import Operation
+from mainspring.benchmarks.certificate import OPENSSL
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import StartServer, in_thread
@@ -36,7 +37,7 @@ def tls(size: int) -> Operation:
 
     async def operation(_: asyncio.AbstractEventLoop, count: int) -> None:
         async with echo_tls.serve_protocol() as port:
-            options = {"connections": 16, "size": size, "requests": count, "tls": echo_tls.OPENSSL}
+            options = {"connections": 16, "size": size, "requests": count, "tls": OPENSSL}
             await in_thread(lambda: run_generator("echo", port, watch=False, **options))
 
     return operation

@@ -9,7 +9,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from mainspring.benchmarks.loops import DEFAULT, OURS, LoopKind
+from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS, LoopKind
 from mainspring.benchmarks.machine import Machine
 from mainspring.benchmarks.summary import Row
 from matplotlib import pyplot
@@ -22,6 +22,7 @@ COLOURS = {
     "rloop": "#f2a541",
     "rsloop": "#8a6bbe",
     "aiofastnet": "#9d9d9d",
+    LIMIT: "#333333",
 }
 
 

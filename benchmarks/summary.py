@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mainspring.benchmarks.loops import DEFAULT, OURS
+from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS
 from mainspring.benchmarks.runner import Cell, Results
 from mainspring.benchmarks.workload import Unit, Workload
 
@@ -19,6 +19,8 @@ class Row:
     unit: Unit
     medians: dict[str, float]
     failures: dict[str, str]
+    unsupported: dict[str, str]
+    """What loops do not have, in their own words."""
     details: dict[str, dict[str, float]]
     rounds: int
     speeds: dict[str, float]
@@ -26,6 +28,8 @@ class Row:
     best_peer: str | None
     over_peer: float | None
     """This loop's speed over the best peer's."""
+    of_limit: float | None
+    """This loop's speed over that of the server without a loop."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -42,7 +46,7 @@ def summarise_row(workload: Workload, cells: dict[str, Cell]) -> Row:
         for loop, cell in cells.items()
         if cell.measurements
     }
-    peers = [loop for loop in medians if loop not in {DEFAULT, OURS}]
+    peers = [loop for loop in medians if loop not in {DEFAULT, OURS, LIMIT}]
     best = (max if unit.higher_is_better else min)(peers, key=medians.__getitem__, default=None)
     speeds = {loop: paired_speed(unit, cells, loop, DEFAULT) for loop in medians}
     return Row(
@@ -52,11 +56,16 @@ def summarise_row(workload: Workload, cells: dict[str, Cell]) -> Row:
         failures={
             loop: "; ".join(sorted(set(cell.failures.values()))) for loop, cell in cells.items() if cell.failures
         },
+        unsupported={loop: cell.unsupported for loop, cell in cells.items() if cell.unsupported is not None},
         details={loop: median_details(cells[loop]) for loop in medians},
-        rounds=min((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),
+        rounds=min(
+            (len(cell.measurements) + len(cell.failures) for cell in cells.values() if cell.unsupported is None),
+            default=0,
+        ),
         speeds={loop: speed for loop, speed in speeds.items() if speed is not None},
         best_peer=best,
         over_peer=paired_speed(unit, cells, OURS, best) if best is not None else None,
+        of_limit=paired_speed(unit, cells, OURS, LIMIT),
     )
 
 

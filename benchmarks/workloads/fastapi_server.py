@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.serving import ServerWorkload
 
 CONNECTIONS = 50
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     import uvicorn
     from fastapi import FastAPI
 
