@@ -29,6 +29,7 @@ WORKLOADS = [
         "accept",
         CONNECTIONS,
         SIZE,
+        quick=False,
         tls=OPENSSL,
         limit=LimitServer(tls=True),
     ),

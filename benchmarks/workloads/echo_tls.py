@@ -17,7 +17,8 @@ from mainspring.benchmarks.workloads.echo_streams import echo
 RECORD = 16 * KIB
 """What a TLS record holds at most."""
 
-SIZES = [("1 KiB x 10", KIB, 10), ("100 KiB x 10", 100 * KIB, 10)]
+SIZES = [("1 KiB x 10", KIB), ("100 KiB x 10", 100 * KIB)]
+CONNECTIONS = 10
 
 
 @asynccontextmanager
@@ -41,11 +42,12 @@ WORKLOADS = [
         f"TLS echo, {kind}, {label}",
         serve,
         "echo",
-        connections,
+        CONNECTIONS,
         size,
+        quick=serve is serve_protocol or size == KIB,
         tls=OPENSSL,
         limit=LimitServer(tls=True, collect=size > RECORD),
     )
     for kind, serve in (("protocol", serve_protocol), ("streams", serve_streams))
-    for label, size, connections in SIZES
+    for label, size in SIZES
 ]
