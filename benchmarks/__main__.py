@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mainspring.benchmarks.generator import EXECUTABLE
+from mainspring.benchmarks.limit import EXECUTABLE as LIMIT_EXECUTABLE
 from mainspring.benchmarks.loops import DEFAULT, LOOPS, LoopDidNotStartError, LoopKind
 from mainspring.benchmarks.report import Report, ReportError, merged, read_report, report_of
 from mainspring.benchmarks.runner import Plan, Results, Step, run
@@ -95,8 +96,9 @@ def check_packages(names: tuple[str, ...]) -> None:
 
 def check_installation() -> None:
     check_packages(MEASURING)
-    if not EXECUTABLE.exists():
-        raise UsageError(f"the load generator {EXECUTABLE} is missing: install mainspring again")
+    for program in (EXECUTABLE, LIMIT_EXECUTABLE):
+        if not program.exists():
+            raise UsageError(f"the program {program} is missing: install mainspring again")
 
 
 def make_plan(options: argparse.Namespace) -> Plan:

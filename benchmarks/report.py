@@ -113,6 +113,7 @@ def cell_from_json(cell: dict[str, Any]) -> Cell:
     return Cell(
         measurements={int(number): Measurement(**found) for number, found in cell["measurements"].items()},
         failures={int(number): reason for number, reason in cell["failures"].items()},
+        unsupported=cell["unsupported"],
     )
 
 

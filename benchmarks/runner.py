@@ -13,16 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mainspring.benchmarks.loops import DEFAULT, OURS, LoopDidNotStartError, LoopKind
+from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS, LoopDidNotStartError, LoopKind
 from mainspring.benchmarks.requirement import MissingRequirementError
-from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE, REQUIREMENT_MISSING
-from mainspring.benchmarks.workload import Measurement, Windows, Workload
+from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE, REQUIREMENT_MISSING, UNSUPPORTED
+from mainspring.benchmarks.workload import Measurement, Windows, Workload, has_limit
 
 PATIENCE = 120
 
 
 class MeasurementError(Exception):
     """A workload did not end well on a loop."""
+
+
+class UnsupportedError(Exception):
+    """The loop lacks what the workload needs, and says so."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,12 @@ class Plan:
         return self.rounds * sum(len(self.loops_for(workload)) for workload in self.workloads)
 
     def loops_for(self, workload: Workload) -> list[LoopKind]:
-        return [kind for kind in self.loops if workload.network or not kind.transports_only]
+        """The loops whose own code this workload runs, and the limit where there is one."""
+        return [
+            kind
+            for kind in self.loops
+            if (has_limit(workload) if kind.name == LIMIT else workload.network or not kind.transports_only)
+        ]
 
 
 @dataclass
@@ -48,6 +57,8 @@ class Cell:
 
     measurements: dict[int, Measurement] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    unsupported: str | None = None
+    """What the loop lacks, so that there is nothing to measure."""
 
 
 @dataclass
@@ -94,14 +105,17 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
                 on_step(Step(round_number, workload.name, kind.name))
                 if (late and round_number > 0) or workload.name in results.missing:
                     continue
+                cell = row.setdefault(kind.name, Cell())
+                if cell.unsupported is not None:
+                    continue
                 try:
-                    measurement = run_worker(kind, workload.name, plan.windows)
+                    cell.measurements[round_number] = run_worker(kind, workload.name, plan.windows)
                 except MissingRequirementError as error:
                     results.missing[workload.name] = str(error)
+                except UnsupportedError as error:
+                    cell.unsupported = str(error)
                 except MeasurementError as error:
-                    row.setdefault(kind.name, Cell()).failures[round_number] = str(error)
-                else:
-                    row.setdefault(kind.name, Cell()).measurements[round_number] = measurement
+                    cell.failures[round_number] = str(error)
     results.seconds = time.monotonic() - began
     return results
 
@@ -137,6 +151,9 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
         raise LoopDidNotStartError(answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}")
     if process.returncode == REQUIREMENT_MISSING:
         raise MissingRequirementError(str(answer["error"]))
+    # The default loop and this one have to run everything.
+    if process.returncode == UNSUPPORTED and kind.name not in {DEFAULT, OURS}:
+        raise UnsupportedError(str(answer["error"]))
     if process.returncode != 0 or "value" not in answer:
         raise MeasurementError(reason(process.returncode, answer, complaints))
     if not answer["loop_class"]:

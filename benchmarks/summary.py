@@ -18,6 +18,8 @@ class Row:
     unit: Unit
     medians: dict[str, float]
     failures: dict[str, str]
+    unsupported: dict[str, str]
+    """What loops do not have, in their own words."""
     details: dict[str, dict[str, float]]
     rounds: int
     speeds: dict[str, float]
@@ -46,8 +48,12 @@ def summarise_row(workload: str, unit: Unit, cells: dict[str, Cell]) -> Row:
         failures={
             loop: "; ".join(sorted(set(cell.failures.values()))) for loop, cell in cells.items() if cell.failures
         },
+        unsupported={loop: cell.unsupported for loop, cell in cells.items() if cell.unsupported is not None},
         details={loop: median_details(cells[loop]) for loop in medians},
-        rounds=min((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),
+        rounds=min(
+            (len(cell.measurements) + len(cell.failures) for cell in cells.values() if cell.unsupported is None),
+            default=0,
+        ),
         speeds={loop: speed for loop, speed in speeds.items() if speed is not None},
         best_peer=best,
         over_peer=paired_speed(unit, cells, OURS, best) if best is not None else None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from mainspring.benchmarks.loops import DEFAULT, OURS
 from mainspring.benchmarks.report import Report
 from mainspring.benchmarks.summary import Row
-from mainspring.benchmarks.workload import PROCESSOR_NS, REQUESTS
+from mainspring.benchmarks.workload import MICROSECONDS, PROCESSOR_NS, REQUESTS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-UNIT_NAMES = {PROCESSOR_NS: "ns", REQUESTS: "req/s"}
+UNIT_NAMES = {PROCESSOR_NS: "ns", REQUESTS: "req/s", MICROSECONDS: "us"}
 
 
 def print_tables(console: Console, report: Report, rows: list[Row]) -> None:
@@ -20,7 +20,8 @@ def print_tables(console: Console, report: Report, rows: list[Row]) -> None:
         console.print(
             "ns: processor time an operation, less is better. req/s: requests per second of the processor time of the "
             "process that is judged, more is better; wall-clock rates and latencies are in the table below and in the "
-            "JSON. Ratios are speeds, so above 1 mainspring is faster. -: the loop has nothing of its own there.",
+            "JSON. Ratios are speeds, so above 1 mainspring is faster. -: the loop has nothing of its own there. "
+            "limit: the same server in C++ on bare epoll.",
             style="dim",
         )
     for note in notes(rows, report.missing):
@@ -38,13 +39,14 @@ def figures(rows: list[Row], names: list[str]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("/ default", justify="right")
     table.add_column("/ best peer", justify="right", no_wrap=True)
+    table.add_column("/ limit", justify="right")
     for row in rows:
         cells = [value_text(row, name) for name in names]
         unit = UNIT_NAMES.get(row.unit, row.unit.label)
         peer = Text("-")
         if row.over_peer is not None:
             peer = Text.assemble(ratio(row.over_peer), f" {row.best_peer}")
-        table.add_row(row.workload, unit, *cells, ratio(row.speeds.get(OURS)), peer)
+        table.add_row(row.workload, unit, *cells, ratio(row.speeds.get(OURS)), peer, ratio(row.of_limit))
     return table
 
 
@@ -67,6 +69,7 @@ def notes(rows: list[Row], missing: dict[str, str]) -> list[str]:
         for row in rows
         for loop, reason in row.failures.items()
     ]
+    lines += [f"-: {row.workload} on {loop}: {reason}" for row in rows for loop, reason in row.unsupported.items()]
     for row in rows:
         late = [
             f"{loop} {found['late_us']:,.0f} ({found['earliest_us']:,.0f})"

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mainspring.benchmarks.generator import Address
+
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[int]:
+async def serving(app: Any) -> AsyncIterator[Address]:
     """Serve an ASGI application while entered; gives the port."""
     import uvicorn
 

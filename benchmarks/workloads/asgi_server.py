@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.uvicorn_server import serving
 
@@ -21,7 +22,7 @@ async def hello(scope: Any, receive: Any, send: Callable[[dict[str, Any]], Await
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     async with serving(hello) as port:
         yield port
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.uvicorn_server import serving
 
@@ -12,7 +13,7 @@ CONNECTIONS = 50
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     from fastapi import FastAPI
 
     app = FastAPI()

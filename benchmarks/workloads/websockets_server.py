@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.requirement import required
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.workloads.echo_sizes import BACKLOG
@@ -14,7 +15,7 @@ CONNECTIONS = 50
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     server = required("websockets.asyncio.server")
     closed = required("websockets.exceptions").ConnectionClosed
 
