@@ -20,7 +20,7 @@ from mainspring.benchmarks.workloads import CATALOGUE
 
 SHOWING = ("rich", "matplotlib")
 MEASURING = (*SHOWING, "aiohttp", "fastapi", "uvicorn", "httptools")
-QUICK_ROUNDS, SIZE_ROUNDS, FULL_ROUNDS = 2, 2, 5
+QUICK_ROUNDS, FULL_ROUNDS = 2, 5
 # A quick run has to end within two minutes, so its second round leaves out what would begin after this.
 QUICK_BUDGET = 100.0
 
@@ -60,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--sizes", action="store_true", help="cost against size instead: from a few to very many")
     result.add_argument("--loops", metavar="A,B", help="only these loops; the default loop is always run")
     result.add_argument("--workloads", metavar="GLOB", help="only workloads whose name matches, as '*echo*1 KiB*'")
-    result.add_argument("--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} when quick")
+    result.add_argument(
+        "--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} with --quick or --sizes"
+    )
     result.add_argument(
         "--output", type=Path, default=Path("results"), metavar="DIR", help="for results and pictures (./results)"
     )
@@ -106,7 +108,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
         raise UsageError("--rounds has to be at least 1")
     explicit = options.rounds is not None
     if options.sizes:
-        rounds, windows = SIZE_ROUNDS, SIZE_WINDOWS
+        rounds, windows = QUICK_ROUNDS, SIZE_WINDOWS
     elif options.quick:
         rounds, windows = QUICK_ROUNDS, Windows.quick()
     else:

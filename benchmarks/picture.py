@@ -94,7 +94,7 @@ def draw_row(axes: Axes, place: int, one: Judged) -> None:
         if one.target.peer is not None:
             axes.plot([one.target.peer] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=1.3, zorder=4)
         draw_ratio(axes, place, row.over_peer, one.target.peer, colour)
-        axes.text(1.16, place, row.best_peer, transform=across, va="center", ha="right", fontsize=8, color=MUTED)
+        axes.text(1.16, place, row.best_peer or "", transform=across, va="center", ha="right", fontsize=8, color=MUTED)
     columns = ((1.32, row.speeds.get(OURS)), (1.485, row.of_limit))
     for x, ratio in columns:
         if ratio is not None:

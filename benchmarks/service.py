@@ -48,7 +48,12 @@ def postgresql(processor: int | None) -> Iterator[int]:
         cluster = str(Path(folder, "cluster"))
         options = ["--username=bench", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8"]
         made = subprocess.run(
-            [programs / "initdb", *options, cluster], user=user, cwd=folder, capture_output=True, text=True, check=False
+            [str(programs / "initdb"), *options, cluster],
+            user=user,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode != 0:
             raise ServiceError(f"initdb failed: {made.stderr.strip()}")
@@ -64,7 +69,7 @@ def postgresql(processor: int | None) -> Iterator[int]:
             words += ["-c", f"{name}={value}"]
 
         def ready() -> bool:
-            asked = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
+            asked = [str(programs / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
             return subprocess.run(asked, check=False).returncode == 0
 
         # An immediate shutdown: what it leaves on disk is thrown away.

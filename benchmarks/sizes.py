@@ -13,6 +13,9 @@ from mainspring.benchmarks.workloads import echo_protocol
 # Seconds a timer, generously.
 SETTING_TAKES = 5e-6
 
+# Ten connections, 1 KiB.
+ECHO = echo_protocol.WORKLOADS[0]
+
 WINDOWS = Windows(callbacks=0.3, warmup=0.2, server=0.6)
 
 
@@ -79,9 +82,12 @@ def fixed(
     return {size: FixedSizeWorkload(f"{what}: {size:,}", operation, size, order) for size in sizes}
 
 
-def echoes(what: str, sizes: Sequence[int], label: Callable[[int], str], field: str) -> dict[int, Workload]:
-    echo = echo_protocol.WORKLOADS[0]
-    return {size: replace(echo, name=f"{what}: {label(size)}", **{field: size}) for size in sizes}
+def echo_to(connections: int) -> Workload:
+    return replace(ECHO, name=f"echo, connections: {connections:,}", connections=connections)
+
+
+def echo_of(size: int) -> Workload:
+    return replace(ECHO, name=f"echo, message: {bytes_label(size)}", size=size)
 
 
 def powers_of_ten(first: int, last: int) -> list[int]:
@@ -125,14 +131,14 @@ SERIES = (
         "TCP echo of 1 KiB by protocol: connections",
         "connections, each with one request outstanding",
         "µs of the server's processor time a request",
-        echoes("echo, connections", powers_of_ten(1, 4), "{:,}".format, "connections"),
+        {connections: echo_to(connections) for connections in powers_of_ten(1, 4)},
     ),
     Series(
         "messages",
         "TCP echo by protocol on ten connections: size of the message",
         "size of a message",
         "µs of the server's processor time a message",
-        echoes("echo, message", MESSAGE_SIZES, bytes_label, "size"),
+        {size: echo_of(size) for size in MESSAGE_SIZES},
         binary=True,
     ),
 )
