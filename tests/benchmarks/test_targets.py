@@ -5,7 +5,7 @@ from helpers.benchmarks import cells, row
 from mainspring.benchmarks.ranking import by_kind, judge, ranked
 from mainspring.benchmarks.runner import Cell
 from mainspring.benchmarks.summary import summarise_row
-from mainspring.benchmarks.targets import Kind, target_of
+from mainspring.benchmarks.targets import TARGETS, Kind, target_of
 from mainspring.benchmarks.workload import BYTES, PROCESSOR_NS, REQUESTS
 from mainspring.benchmarks.workloads import CATALOGUE
 
@@ -15,6 +15,10 @@ def test_every_workload_has_a_kind_and_something_to_reach(workload):
     target = target_of(workload)
     assert target.kind is not Kind.OTHER
     assert [target.peer, target.limit, target.default, target.most] != [None] * 4
+
+
+def test_every_target_is_that_of_a_workload():
+    assert {target_of(workload) for workload in CATALOGUE} == set(TARGETS)
 
 
 @pytest.mark.parametrize(
