@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from mainspring.benchmarks.requirement import MissingRequirementError
 
@@ -27,65 +28,6 @@ class ServiceError(Exception):
     """A server did not start."""
 
 
-@contextmanager
-def redis(processor: int | None) -> Iterator[int]:
-    """A Redis server that keeps nothing on disk."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise MissingRequirementError("needs redis-server (Debian: apt install redis-server)")
-    user, port = unprivileged_user("redis"), free_port()
-    words = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    with folder_of(user) as folder, running([*words, "--dir", folder], user, processor, lambda: accepts(port)):
-        yield port
-
-
-@contextmanager
-def postgresql(processor: int | None) -> Iterator[int]:
-    """A PostgreSQL server with a new, empty cluster; anybody on this machine is its user ``bench``."""
-    programs = postgresql_programs()
-    user, port = unprivileged_user("postgres"), free_port()
-    with folder_of(user) as folder:
-        cluster = str(Path(folder, "cluster"))
-        options = ["--username=bench", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8"]
-        made = subprocess.run(
-            [str(programs / "initdb"), *options, cluster],
-            user=user,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            raise ServiceError(f"initdb failed: {made.stderr.strip()}")
-        settings = {
-            "listen_addresses": "127.0.0.1",
-            "port": port,
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "shared_buffers": "32MB",
-        }
-        words = [str(programs / "postgres"), "-D", cluster]
-        for name, value in settings.items():
-            words += ["-c", f"{name}={value}"]
-
-        def ready() -> bool:
-            asked = [str(programs / "pg_isready"), "--quiet", "--host=127.0.0.1", f"--port={port}"]
-            return subprocess.run(asked, check=False).returncode == 0
-
-        # An immediate shutdown: what it leaves on disk is thrown away.
-        with running(words, user, processor, ready, signal.SIGQUIT):
-            yield port
-
-
-def postgresql_programs() -> Path:
-    """The folder of the server's programs, which Debian keeps out of PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    initdb = str(found[-1]) if found else shutil.which("initdb")
-    if initdb is None:
-        raise MissingRequirementError("needs PostgreSQL (Debian: apt install postgresql)")
-    return Path(initdb).resolve().parent
-
-
 def unprivileged_user(preferred: str) -> str | None:
     """Whom to run a server as: PostgreSQL refuses to run as root. None: as whoever runs the benchmark."""
     if os.geteuid() != 0:
@@ -94,6 +36,11 @@ def unprivileged_user(preferred: str) -> str | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
     raise MissingRequirementError(f"needs a user {preferred!r} or 'nobody', or to be run by a user that is not root")
+
+
+def identity(user: str | None) -> dict[str, Any]:
+    """How ``subprocess`` is told to run a program as this user, in no other group than theirs."""
+    return {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 @contextmanager
@@ -127,7 +74,7 @@ def running(
     """Run a server in the foreground, from when it is ``ready``."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            words, user=user, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            words, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **identity(user)
         )
         try:
             if processor is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.benchmarks.postgresql_server import postgresql
 from mainspring.benchmarks.requirement import required
-from mainspring.benchmarks.service import postgresql
 from mainspring.benchmarks.service_client import Request, ServiceClientWorkload
 
 CONNECTIONS = 10
