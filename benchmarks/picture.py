@@ -144,8 +144,8 @@ def footer(report: Report, width: int) -> str:
 def save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = BytesIO()
-    figure.savefig(drawn, dpi=180)
+    figure.savefig(drawn, dpi=150)
     pyplot.close(figure)
     # So few colours need no more, and the files are a third of the size.
-    Image.open(drawn).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(48).save(path, optimize=True)
     return path
