@@ -21,7 +21,7 @@ from mainspring.benchmarks.workloads import CATALOGUE
 SHOWING = ("rich", "matplotlib")
 MEASURING = (*SHOWING, "aiohttp", "fastapi", "uvicorn", "httptools")
 QUICK_ROUNDS, FULL_ROUNDS = 2, 5
-# A quick run has to end within two minutes, so its second round leaves out what would begin after this.
+# A quick run has to end within three minutes, so its second round leaves out what would begin after this.
 QUICK_BUDGET = 100.0
 
 
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="mainspring bench", description="Compare event loops on this machine.")
     what = result.add_mutually_exclusive_group()
-    what.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within two minutes")
+    what.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within three minutes")
     what.add_argument("--full", action="store_true", help="also judge each workload by its target, the worst on top")
     what.add_argument("--sizes", action="store_true", help="cost against size instead: from a few to very many")
     result.add_argument("--loops", metavar="A,B", help="only these loops; the default loop is always run")

@@ -25,6 +25,10 @@ class MeasurementError(Exception):
     """A workload did not end well on a loop."""
 
 
+class HungError(MeasurementError):
+    """A workload did not end at all."""
+
+
 class UnsupportedError(Exception):
     """The loop lacks what the workload needs, and says so."""
 
@@ -95,6 +99,7 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
     """Carry out ``plan``. Raises LoopDidNotStartError as soon as a loop is not the one it should be."""
     began = time.monotonic()
     results = Results()
+    hung: set[tuple[str, str]] = set()
     for kind in plan.loops:
         results.classes[kind.name] = run_worker(kind, PROBE, plan.windows).loop_class
     for round_number in range(plan.rounds):
@@ -106,7 +111,8 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
                 if (late and round_number > 0) or workload.name in results.missing:
                     continue
                 cell = row.setdefault(kind.name, Cell())
-                if cell.unsupported is not None:
+                # What did not end once would make every round as long.
+                if cell.unsupported is not None or (workload.name, kind.name) in hung:
                     continue
                 try:
                     cell.measurements[round_number] = run_worker(kind, workload.name, plan.windows)
@@ -116,6 +122,8 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
                     cell.unsupported = str(error)
                 except MeasurementError as error:
                     cell.failures[round_number] = str(error)
+                    if isinstance(error, HungError):
+                        hung.add((workload.name, kind.name))
     results.seconds = time.monotonic() - began
     return results
 
@@ -144,7 +152,7 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise MeasurementError(f"not done after {PATIENCE} seconds") from error
+            raise HungError(f"not done after {PATIENCE} seconds") from error
         raise
     answer = last_object(output)
     if process.returncode == LOOP_DID_NOT_START or (workload == PROBE and process.returncode != 0):

@@ -50,10 +50,8 @@ def summarise_row(workload: str, unit: Unit, cells: dict[str, Cell]) -> Row:
         },
         unsupported={loop: cell.unsupported for loop, cell in cells.items() if cell.unsupported is not None},
         details={loop: median_details(cells[loop]) for loop in medians},
-        rounds=min(
-            (len(cell.measurements) + len(cell.failures) for cell in cells.values() if cell.unsupported is None),
-            default=0,
-        ),
+        # All loops have the same, but for one that was given up.
+        rounds=max((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),
         speeds={loop: speed for loop, speed in speeds.items() if speed is not None},
         best_peer=best,
         over_peer=paired_speed(unit, cells, OURS, best) if best is not None else None,
