@@ -59,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--full", action="store_true", help="also judge each workload by its target, the worst on top")
     what.add_argument("--sizes", action="store_true", help="cost against size instead: from a few to very many")
     result.add_argument("--loops", metavar="A,B", help="only these loops; the default loop is always run")
-    result.add_argument("--workloads", metavar="GLOB", help="only workloads whose name matches, as '*echo*1 KiB*'")
+    result.add_argument(
+        "--workloads", nargs="+", metavar="GLOB", help="only workloads whose name matches one, as '*echo*1 KiB*'"
+    )
     result.add_argument(
         "--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} with --quick or --sizes"
     )
@@ -134,15 +136,14 @@ def chosen_loops(names: str | None) -> list[LoopKind]:
     return [kind for kind in LOOPS.values() if kind.name in wanted or kind.name == DEFAULT]
 
 
-def chosen_workloads(catalogue: dict[str, Workload], pattern: str | None, quick: bool) -> list[Workload]:
-    chosen = [
-        workload
-        for workload in catalogue.values()
-        if (pattern is None or fnmatchcase(workload.name, pattern)) and (workload.quick or not quick)
-    ]
-    if not chosen:
-        raise UsageError(f"no {'quick ' if quick else ''}workload matches {pattern!r}; see mainspring bench --list")
-    return chosen
+def chosen_workloads(catalogue: dict[str, Workload], patterns: list[str] | None, quick: bool) -> list[Workload]:
+    chosen = [workload for workload in catalogue.values() if workload.quick or not quick]
+    for pattern in patterns or ():
+        if not any(fnmatchcase(workload.name, pattern) for workload in chosen):
+            raise UsageError(f"no {'quick ' if quick else ''}workload matches {pattern!r}; see mainspring bench --list")
+    if patterns is None:
+        return chosen
+    return [workload for workload in chosen if any(fnmatchcase(workload.name, pattern) for pattern in patterns)]
 
 
 def measure(plan: Plan, options: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ def test_full_prints_the_worst_first_and_what_is_missing(saved, tmp_path):
             "call_soon, chained": {"default": [100], "mainspring": [10], "uvloop": [20]},
             "timer set and cancelled": {"default": [100], "mainspring": [10], "uvloop": [12]},
         },
-        missing={"asyncpg SELECT 1": "needs PostgreSQL"},
+        missing={"asyncpg SELECT 1": "needs PostgreSQL (Debian: apt install postgresql), and so on and on and on"},
     )
     shown = bench("--from", saved(run), "--full", "--output", tmp_path)
     assert shown.returncode == 0, shown.stderr
@@ -55,7 +55,7 @@ def test_full_prints_the_worst_first_and_what_is_missing(saved, tmp_path):
         "asyncpg SELECT 1",
     ]
     assert "1 of 2 workloads reach their target" in output
-    assert "Not measured: asyncpg SELECT 1: needs PostgreSQL." in output
+    assert "Not measured: asyncpg SELECT 1: needs PostgreSQL (Debian: apt install postgresql)" in judged
     assert "mainspring.Loop" in output
     assert (tmp_path / "bench-3.13.png").read_bytes().startswith(PNG)
 
