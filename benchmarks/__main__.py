@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,13 +156,19 @@ def measure(plan: Plan, options: argparse.Namespace) -> int:
     absent = [kind.name for kind in LOOPS.values() if not kind.installed()]
     if absent and options.loops is None:
         console.print(f"Not installed, so not compared: {', '.join(absent)}.", style="dim")
-    results = run_with_progress(plan, console)
-    report = report_of(plan, results, options.quick)
+    began = datetime.now().astimezone()
     options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / f"{report.stem()}.json"
-    path.write_text(report.as_json())
-    show(report, options)
-    console.print(f"Written: {path}", soft_wrap=True)
+
+    def save(results: Results) -> Path:
+        report = report_of(plan, results, options.quick, began)
+        path: Path = options.output / f"{report.stem()}.json"
+        path.write_text(report.as_json())
+        return path
+
+    # After each round, so that a run that is interrupted leaves the rounds before.
+    results = run_with_progress(plan, console, save)
+    show(report_of(plan, results, options.quick, began), options)
+    console.print(f"Written: {save(results)}", soft_wrap=True)
     console.print(f"Took {results.seconds:.0f} seconds.")
     failures = results.essential_failures()
     for failure in failures:
@@ -193,7 +201,7 @@ def show(report: Report, options: argparse.Namespace) -> None:
         console.print(f"Drawn: {path}", soft_wrap=True)
 
 
-def run_with_progress(plan: Plan, console: object) -> Results:
+def run_with_progress(plan: Plan, console: object, on_round: Callable[[Results], object]) -> Results:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -209,7 +217,7 @@ def run_with_progress(plan: Plan, console: object) -> Results:
             if not console.is_terminal:
                 print(text, file=sys.stderr, flush=True)
 
-        results = run(plan, on_step)
+        results = run(plan, on_step, on_round)
         progress.update(task, advance=1, description="done")
     return results
 

@@ -32,6 +32,7 @@ class Report:
     """One run: every measurement, and what it was made on and with."""
 
     date: str
+    """When it began."""
     machine: Machine
     quick: bool
     windows: Windows
@@ -66,10 +67,10 @@ class Report:
         return ".".join(self.machine.python.split()[-1].split(".")[:2])
 
 
-def report_of(plan: Plan, results: Results, quick: bool) -> Report:
+def report_of(plan: Plan, results: Results, quick: bool, began: datetime) -> Report:
     """What was just measured, on this machine."""
     return Report(
-        date=datetime.now().astimezone().isoformat(timespec="seconds"),
+        date=began.isoformat(timespec="seconds"),
         machine=this_machine(),
         quick=quick,
         windows=plan.windows,

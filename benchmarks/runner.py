@@ -95,7 +95,9 @@ class Step:
     loop: str
 
 
-def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
+def run(
+    plan: Plan, on_step: Callable[[Step], None], on_round: Callable[[Results], object] = lambda results: None
+) -> Results:
     """Carry out ``plan``. Raises LoopDidNotStartError as soon as a loop is not the one it should be."""
     began = time.monotonic()
     results = Results()
@@ -124,7 +126,8 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
                     cell.failures[round_number] = str(error)
                     if isinstance(error, HungError):
                         hung.add((workload.name, kind.name))
-    results.seconds = time.monotonic() - began
+        results.seconds = time.monotonic() - began
+        on_round(results)
     return results
 
 

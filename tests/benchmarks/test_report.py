@@ -1,11 +1,15 @@
 """Results of the benchmark that are written to a file, read again, and put together."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from helpers.benchmarks import report
-from mainspring.benchmarks.report import ReportError, from_json, merged, read_report
-from mainspring.benchmarks.runner import Cell
+from mainspring.benchmarks.loops import LOOPS
+from mainspring.benchmarks.report import ReportError, from_json, merged, read_report, report_of
+from mainspring.benchmarks.runner import Cell, Plan, run
+from mainspring.benchmarks.workload import Windows
+from mainspring.benchmarks.workloads import CATALOGUE
 
 CHAINED = {"default": [100, 110], "mainspring": [10, 11]}
 
@@ -16,6 +20,17 @@ def test_round_trip():
     read = from_json(written.as_json())
     assert read == written
     assert read.rows() == written.rows()
+
+
+def test_a_run_is_reported_after_each_round():
+    plan = Plan([LOOPS["default"]], [CATALOGUE["call_soon, chained"]], 2, Windows(0.01, 0.01, 0.01))
+    began = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    texts = []
+    run(plan, lambda step: None, lambda results: texts.append(report_of(plan, results, False, began).as_json()))
+    reports = [from_json(text) for text in texts]
+    assert [row.rounds for report in reports for row in report.rows()] == [1, 2]
+    assert {report.stem()[:17] for report in reports} == {"2026-01-02-030405"}
+    assert reports[1].loops["default"].class_name == "asyncio.unix_events._UnixSelectorEventLoop"
 
 
 def test_medians_and_ratios_are_there_for_other_readers():
