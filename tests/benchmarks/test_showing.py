@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from helpers.benchmarks import report
-from mainspring.benchmarks.sizes import SERIES, bytes_label
+from mainspring.benchmarks.sizes import SERIES
 
 pytest.importorskip("rich", reason="the tables need the extra 'bench'")
 pytest.importorskip("matplotlib", reason="the pictures need the extra 'bench'")
@@ -87,19 +87,6 @@ def test_cost_against_size(saved, tmp_path):
     assert shown.returncode == 0, shown.stderr
     assert "10,000,000" in shown.stdout and "10,000,500" in shown.stdout
     assert [path.name for path in tmp_path.glob("*.png")] == ["sizes-callbacks-3.13.png"]
-
-
-def test_sizes_reach_what_they_should():
-    sizes = {series.name: list(series.points) for series in SERIES}
-    assert sizes["callbacks"] == [10**3, 10**4, 10**5, 10**6, 10**7]
-    assert sizes["timers-cancelled"] == sizes["timers-fired"] == [10**3, 10**4, 10**5, 10**6]
-    assert sizes["connections"] == [10, 100, 1000, 10_000]
-    assert (sizes["messages"][0], sizes["messages"][-1]) == (64, 8 * 2**20)
-
-
-@pytest.mark.parametrize("size, label", [(64, "64 B"), (1024, "1 KiB"), (256 << 10, "256 KiB"), (8 << 20, "8 MiB")])
-def test_labels_of_sizes(size, label):
-    assert bytes_label(size) == label
 
 
 def test_a_wrong_file(tmp_path):
