@@ -14,10 +14,6 @@ constexpr int64_t kFlushInterval = 50'000;  // ns
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
 
-// Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them
-// spread over a few milliseconds do not cost a thousand wake-ups.
-constexpr int64_t kTimerSpacing = 50'000;  // ns
-
 }  // namespace
 
 bool Loop::run(bool handles_signals) {
@@ -73,10 +69,16 @@ bool Loop::run_once() {
   if (!timers_.empty()) {
     int64_t now = monotonic_ns();
     if (has_other_clock() && !read_clock_ns(&now)) return false;
+    int fired = 0;
     while (TimerNode* node = timers_.pop_due(now)) {
-      timers_fired_at_ = now;
       // The wheel's reference becomes the queue's.
       ready_.push(ReadyItem(static_cast<Handle*>(TimerEntry::handle_of(node)), kHandle));
+      ++fired;
+    }
+    if (fired) {
+      const bool crowded = fired >= kManyTimers && now - timers_fired_at_ < 2 * timer_spacing_;
+      timer_spacing_ = crowded ? std::min(2 * timer_spacing_, kLongestTimerSpacing) : kTimerSpacing;
+      timers_fired_at_ = now;
     }
   }
 
@@ -146,7 +148,7 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   if (deadline == TimerWheel::kNever) {
     uv_->alarm().clear();
   } else {
-    uv_->alarm().set(std::max(deadline, timers_fired_at_ + kTimerSpacing), now);
+    uv_->alarm().set(std::max(deadline, timers_fired_at_ + timer_spacing_), now);
   }
   descriptors_.check_new();
   phase_.store(kEntering);
