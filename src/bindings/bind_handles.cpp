@@ -17,7 +17,7 @@ PyObject* get_callback(PyObject* self, void*) { return Py_NewRef(handle_of(self)
 
 PyObject* get_args(PyObject* self, void*) { return handle_of(self)->arguments(); }
 
-PyObject* get_loop(PyObject* self, void*) { return Py_NewRef(handle_of(self)->loop_object); }
+PyObject* get_loop(PyObject* self, void*) { return Py_NewRef(handle_of(self)->loop->self()); }
 
 PyObject* get_context(PyObject* self, void*) { return Handle::get_context(self, nullptr); }
 

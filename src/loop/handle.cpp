@@ -98,7 +98,7 @@ int Handle::visit_references(visitproc visit, void* argument) {
   for (int i = 0; i < argument_count; ++i) {
     if (const int result = arg[i] ? visit(arg[i], argument) : 0) return result;
   }
-  for (PyObject* object : {loop_object, callback, context, source_traceback, overflow}) {
+  for (PyObject* object : {loop->self(), callback, context, source_traceback, overflow}) {
     if (const int result = object ? visit(object, argument) : 0) return result;
   }
   return 0;
@@ -128,7 +128,7 @@ void Handle::dealloc(PyObject* self) {
   Py_CLEAR(handle->source_traceback);
   Py_CLEAR(handle->saved_repr);
   Py_CLEAR(handle->context);
-  Ref loop = Ref::steal(std::exchange(handle->loop_object, nullptr));
+  const Ref loop = Ref::steal(handle->loop->self());
   if (!handle->loop->give_free(handle)) free_handle(handle);
 }
 

@@ -21,8 +21,7 @@ class Loop;
 struct Handle {
   static constexpr int kInlineArguments = 3;
 
-  PyObject_HEAD Loop* loop;
-  PyObject* loop_object;
+  PyObject_HEAD Loop* loop;  // with a reference to its Python object
   PyObject* weak_references;
   PyObject* callback;  // nullptr once cancelled
   PyObject* context;

@@ -32,7 +32,7 @@ Handle* Loop::take_free(bool timer) {
     }
   }
   handle->loop = this;
-  handle->loop_object = Py_NewRef(self_);
+  Py_INCREF(self_);
   handle->cancelled = false;
   handle->running = false;
   handle->threadsafe = false;
