@@ -46,6 +46,7 @@ OPERATIONS = (
     Counted("echo-sockets", "TCP echo round trip, sock_recv and sock_sendall, 1 KiB", 2_000, 12_000),
     Counted("tls", "TLS echo round trip, protocol, 1 KiB", 2_000, 8_000),
     Counted("tls-100k", "TLS echo round trip, protocol, 100 KiB", 200, 1_000),
+    Counted("tls-streams", "TLS echo round trip, streams, read and drain, 1 KiB", 2_000, 8_000),
 )
 
 

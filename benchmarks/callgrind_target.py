@@ -33,11 +33,11 @@ def serving(start: StartServer, mode: str = "echo") -> Operation:
     return operation
 
 
-def tls(size: int) -> Operation:
+def tls(start: StartServer, size: int) -> Operation:
     """A server under a load of so many requests through TLS."""
 
     async def operation(_: asyncio.AbstractEventLoop, count: int) -> None:
-        async with echo_tls.serve_protocol() as port:
+        async with start() as port:
             options: dict[str, Any] = {"connections": 16, "size": size, "requests": count, "tls": OPENSSL}
             await in_thread(lambda: run_generator("echo", port, watch=False, **options))
 
@@ -52,8 +52,9 @@ OPERATIONS: dict[str, Operation] = {
     "readline": serving(echo_streams.serving(echo_streams.echo_lines), "lines"),
     "readexactly": serving(echo_streams.serving(echo_streams.echo_exactly(KIB))),
     "echo-sockets": serving(echo_sockets.serve),
-    "tls": tls(KIB),
-    "tls-100k": tls(100 * KIB),
+    "tls": tls(echo_tls.serve_protocol, KIB),
+    "tls-100k": tls(echo_tls.serve_protocol, 100 * KIB),
+    "tls-streams": tls(echo_tls.serve_streams, KIB),
 }
 
 

@@ -11,6 +11,7 @@ from asyncio.log import logger
 from typing import Any
 
 from mainspring import _core, _describe
+from mainspring._handshakes import HandshakeMethods, PendingHandshake
 from mainspring._names import NameMethods
 from mainspring._pipes import PipeMethods
 from mainspring._processes import ProcessMethods
@@ -25,6 +26,7 @@ _format_handle: Any = vars(base_events)["_format_handle"]
 
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
     _core.Loop,
+    HandshakeMethods,
     NameMethods,
     PipeMethods,
     ProcessMethods,
@@ -50,6 +52,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         asyncio.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
+        self._handshakes: set[PendingHandshake] = set()
         self._unix_server_sockets: dict[Any, int] = {}
         self._native_streams = os.environ.get("MAINSPRING_NATIVE_STREAMS") != "0"
 
@@ -64,6 +67,8 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
                 self._run(handles_signals)
         finally:
             self._run_forever_cleanup()
+            if self._handshakes:
+                self._leave_handshakes_to_tasks()
 
     if not hasattr(asyncio.BaseEventLoop, "_run_forever_setup"):  # before Python 3.13
 
@@ -92,6 +97,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         asyncio.BaseEventLoop.close(self)
         self._remove_all_signal_handlers()
         self._acceptors.clear()
+        self._handshakes.clear()
         self._close()
 
     def _report_callback_error(self, handle: Any, error: BaseException) -> None:

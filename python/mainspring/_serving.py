@@ -118,7 +118,7 @@ class ServingMethods:
         tls: dict[str, Any] | None,
         context: contextvars.Context,
     ) -> None:
-        """Take over an accepted descriptor that needs more than a plain TCP transport."""
+        """Take over an accepted descriptor of an unusual family."""
         connection = socket.socket(listener.family, listener.type, listener.proto, fileno=fd)
         if self._debug:
             self._log_accepted(server, connection, _peername(connection))
@@ -163,18 +163,16 @@ class ServingMethods:
         except BaseException as error:
             if "transport" not in details:
                 connection.close()
-            if self._debug:
-                message = "Error on transport creation for incoming connection"
-                self.call_exception_handler({"message": message, "exception": error, **details})
+            self._report_failed_accept(error, details)
 
     def _refuse_used_socket(self: Any, sock: socket.socket) -> None:
         """Since Python 3.12 the default loop refuses a socket that has a transport already."""
         if sys.version_info >= (3, 12):
             self._ensure_fd_no_transport(sock)
 
-    def _log_accepted_descriptor(self: Any, server: Any, address: Any, family: int, fd: int) -> None:
+    def _log_accepted_descriptor(self: Any, server: Any, address: Any, family: int, proto: int, fd: int) -> None:
         """Debug mode: tell of an accepted descriptor, which stays the caller's."""
-        connection = self._make_socket(family, fd)
+        connection = self._make_socket(family, proto, fd)
         if family == socket.AF_UNIX:
             address = _peername(connection)
         try:
@@ -191,9 +189,9 @@ class ServingMethods:
         sock.close()
         return trsock.TransportSocket(sock)
 
-    def _make_socket(self, family: int, fd: int) -> socket.socket:
+    def _make_socket(self, family: int, proto: int, fd: int) -> socket.socket:
         """The Python socket of a native transport, made when the program asks for it."""
-        return socket.socket(family or -1, socket.SOCK_STREAM, -1 if not family else 0, fileno=fd)
+        return socket.socket(family or -1, socket.SOCK_STREAM, proto if family else -1, fileno=fd)
 
     def _wrap_socket(self, sock: socket.socket) -> trsock.TransportSocket:
         return trsock.TransportSocket(sock)

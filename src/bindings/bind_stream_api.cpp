@@ -3,6 +3,7 @@
 #include "streams/native_reader.hpp"
 #include "streams/native_writer.hpp"
 #include "streams/reader_state.hpp"
+#include "streams/stream_link.hpp"
 #include "streams/stream_operation.hpp"
 
 namespace py = pybind11;
@@ -132,6 +133,18 @@ void remember(ClassGuard& guard, const py::object& streams, const char* name, co
   }
 }
 
+// For StreamFeed, whose users know a ReaderState as an object.
+
+size_t most(PyObject* reader) { return reinterpret_cast<ReaderState*>(reader)->most(); }
+
+bool feed(PyObject* reader, const char* data, size_t size) {
+  return reinterpret_cast<ReaderState*>(reader)->feed(data, size);
+}
+
+bool feed_bytes(PyObject* reader, Ref data) {
+  return reinterpret_cast<ReaderState*>(reader)->feed_bytes(std::move(data));
+}
+
 }  // namespace
 
 void bind_stream_api(py::module_&, ModuleState& state) {
@@ -155,6 +168,7 @@ void bind_stream_api(py::module_&, ModuleState& state) {
   auto* classes = new StreamClasses();
   classes->module = &state;
   state.stream_classes = classes;
+  state.stream_feed = {prepare_streams, finish_streams, find_stream, most, feed, feed_bytes};
   const py::object streams = py::module_::import("asyncio.streams");
   remember(classes->reader, streams, "StreamReader", reader);
   remember(classes->writer, streams, "StreamWriter", writer);

@@ -4,6 +4,7 @@
 #include "bindings/bindings.hpp"
 #include "python/native.hpp"
 #include "tls/tls_protocol.hpp"
+#include "tls/tls_transport.hpp"
 
 namespace py = pybind11;
 
@@ -14,6 +15,8 @@ namespace {
 PyMethodDef protocol_methods[] = {
     bare_method("_do_read", TlsProtocol::do_read, nullptr),
     bare_method("_process_outgoing", TlsProtocol::process_outgoing, nullptr),
+    bare_method("_do_handshake", TlsProtocol::take_handshake_step, nullptr),
+    single_method("_on_handshake_complete", TlsProtocol::on_handshake_complete, nullptr),
     {},
 };
 
@@ -24,7 +27,6 @@ PyMemberDef object_member(const char* name, size_t offset) {
 // The fields that the native half reads, under the names by which asyncio.sslproto sets them.
 PyMemberDef protocol_members[] = {
     object_member("_state", offsetof(TlsProtocol, state)),
-    object_member("_app_protocol", offsetof(TlsProtocol, app_protocol)),
     object_member("_app_protocol_is_buffer", offsetof(TlsProtocol, app_protocol_is_buffer)),
     object_member("_app_protocol_get_buffer", offsetof(TlsProtocol, app_protocol_get_buffer)),
     object_member("_app_protocol_buffer_updated", offsetof(TlsProtocol, app_protocol_buffer_updated)),
@@ -44,6 +46,7 @@ PyGetSetDef mark(const char* name, size_t offset) {
 }
 
 PyGetSetDef protocol_attributes[] = {
+    {"_app_protocol", TlsProtocol::get_app_protocol, TlsProtocol::set_app_protocol, nullptr, nullptr},
     mark("_outgoing_high_water", offsetof(TlsProtocol, outgoing_high)),
     mark("_outgoing_low_water", offsetof(TlsProtocol, outgoing_low)),
     mark("_incoming_high_water", offsetof(TlsProtocol, incoming_high)),
@@ -71,52 +74,12 @@ Names& names_of(PyTypeObject* defining) {
   return (*static_cast<ModuleState**>(PyType_GetModuleState(defining)))->names;
 }
 
-// Leaves a call to the method of asyncio's own class, which is kept under another name.
-PyObject* call_python(PyObject* self, PyObject* name, Arguments args, Py_ssize_t count, PyObject* keywords) {
-  const Ref function = Ref::steal(PyObject_GetAttr(self, name));
-  return function ? PyObject_Vectorcall(function.get(), args, static_cast<size_t>(count), keywords) : nullptr;
-}
-
-// The protocol, when it can take data now. An empty Ref also when there was an error, which is dropped: it comes again.
-Ref protocol_that_writes(PyObject* self, Names& names) {
-  Ref protocol = Ref::steal(PyObject_GetAttr(self, names._ssl_protocol));
-  if (!protocol) PyErr_Clear();
-  if (!protocol || !TlsProtocol::check(protocol.get())) return Ref();
-  return TlsProtocol::from(protocol.get())->can_write_now() ? std::move(protocol) : Ref();
-}
-
-bool is_plain_and_full(PyObject* data) {
-  if (!TlsProtocol::is_plain(data)) return false;
-  if (PyBytes_CheckExact(data)) [[likely]]
-    return PyBytes_GET_SIZE(data) > 0;
-  return PyObject_Size(data) > 0;
-}
-
 PyObject* write(PyObject* self, PyTypeObject* defining, Arguments args, Py_ssize_t count, PyObject* keywords) {
-  Names& names = names_of(defining);
-  if (count == 1 && !keywords && is_plain_and_full(args[0])) {
-    const Ref protocol = protocol_that_writes(self, names);
-    if (protocol) return TlsProtocol::from(protocol.get())->write_now(args, 1) ? none() : nullptr;
-  }
-  return call_python(self, names._python_write, args, count, keywords);
+  return TlsTransport::write(names_of(defining), self, args, count, keywords);
 }
 
 PyObject* writelines(PyObject* self, PyTypeObject* defining, Arguments args, Py_ssize_t count, PyObject* keywords) {
-  Names& names = names_of(defining);
-  if (count == 1 && !keywords && (PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0]))) {
-    // A tuple of our own: what is called on the way may change the program's list.
-    const Ref chunks = Ref::steal(PySequence_Tuple(args[0]));
-    if (!chunks) return nullptr;
-    const Py_ssize_t size = PyTuple_GET_SIZE(chunks.get());
-    bool plain = size > 0;
-    for (Py_ssize_t i = 0; plain && i < size; ++i) plain = is_plain_and_full(PyTuple_GET_ITEM(chunks.get(), i));
-    const Ref protocol = plain ? protocol_that_writes(self, names) : Ref();
-    if (protocol) {
-      Arguments items = &PyTuple_GET_ITEM(chunks.get(), 0);
-      return TlsProtocol::from(protocol.get())->write_now(items, size) ? none() : nullptr;
-    }
-  }
-  return call_python(self, names._python_writelines, args, count, keywords);
+  return TlsTransport::writelines(names_of(defining), self, args, count, keywords);
 }
 
 using DefinedMethod = PyObject* (*)(PyObject*, PyTypeObject*, Arguments, Py_ssize_t, PyObject*);
@@ -185,6 +148,8 @@ PyMethodDef tls_methods_of_loop[] = {
 
 void bind_tls(py::module_& module, ModuleState& state) {
   state.byte_sink = {make_type(module, protocol_spec), TlsProtocol::is_ready, TlsProtocol::take};
+  state.tls_transports.is_open = TlsTransport::is_open;
+  state.tls_transports.write = TlsTransport::write_from_stream;
   const py::object carrying = py::reinterpret_steal<py::object>(PyModule_Create(&carrier));
   if (!carrying) throw py::error_already_set();
   *static_cast<ModuleState**>(PyModule_GetState(carrying.ptr())) = &state;

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "loop/byte_sink.hpp"
+#include "loop/stream_feed.hpp"
 #include "loop/time_module.hpp"
+#include "loop/tls_transports.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
@@ -30,6 +32,8 @@ struct ModuleState {
 
   // How the rooms of streams and of TLS reach each other.
   ByteSink byte_sink;
+  StreamFeed stream_feed;
+  TlsTransports tls_transports;
   PyObject* (*write_to_socket)(PyObject* socket_transport, PyObject* data) = nullptr;
   TlsState* tls = nullptr;  // made with the first TLS connection
 

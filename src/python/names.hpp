@@ -21,7 +21,7 @@ namespace mainspring {
   X(_work_queue) X(_threads) X(_max_workers) X(_shutdown) \
   X(call_soon) X(_ssl_protocol) X(_python_write) X(_python_writelines) \
   X(_do_handshake) X(_do_flush) X(_do_shutdown) X(_do_write) X(_do_read) X(_call_eof_received) X(_start_shutdown) \
-  X(_control_app_writing) X(_control_ssl_reading)
+  X(_control_app_writing) X(_control_ssl_reading) X(_closed) X(_app_state) X(_on_handshake_complete) X(_accept_tls) X(_wakeup_waiter)
 // clang-format on
 
 struct Names {

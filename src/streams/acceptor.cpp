@@ -34,6 +34,9 @@ PyObject* Acceptor::make(Loop* loop, PyObject* protocol_factory, PyObject* socke
   self->context = own_context.release();
   self->fd = fd;
   self->backlog = backlog;
+  const Ref number = Ref::steal(PyObject_GetAttrString(socket, "proto"));
+  self->number = number ? static_cast<int>(PyLong_AsLong(number.get())) : 0;
+  PyErr_Clear();
   // Accepted sockets inherit it, which saves a system call for each. Fails for UNIX sockets, which have no delay.
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -106,7 +109,7 @@ int Acceptor::accepted(int connection, const Address& peer) {
   const Ref own_context = Ref::steal(PyContext_Copy(context));
   if (!own_context) return refused(connection, nullptr);
   const int family = peer.family();
-  if (tls != Py_None || (family != AF_INET && family != AF_INET6 && family != AF_UNIX)) {
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) {
     // Takes the descriptor over, whatever happens.
     const Ref result = Ref::steal(PyObject_CallMethod(loop_object, "_accept_in_python", "iOOOOO", connection,
                                                       protocol_factory, socket, server, tls, own_context.get()));
@@ -115,19 +118,33 @@ int Acceptor::accepted(int connection, const Address& peer) {
   if (loop->debug) {
     const Ref address = Ref::steal(peer.to_python());
     if (!address) return refused(connection, nullptr);
-    const Ref logged = Ref::steal(PyObject_CallMethod(loop_object, "_log_accepted_descriptor", "OOii", server,
-                                                      address.get(), family, connection));
+    const Ref logged = Ref::steal(PyObject_CallMethod(loop_object, "_log_accepted_descriptor", "OOiii", server,
+                                                      address.get(), family, number, connection));
     if (!logged) return refused(connection, nullptr);
   }
   if (!loop->enter_context(own_context.get())) return refused(connection, nullptr);
   const Ref protocol = Ref::steal(PyObject_CallNoArgs(protocol_factory));
   if (!protocol) return refused(connection, nullptr);
-  SocketTransport::Origin origin{loop, protocol.get(), connection};
+  Ref secured;
+  if (tls != Py_None) {
+    // Python's protocol for TLS, which stands between the transport and the program's.
+    secured = Ref::steal(PyObject_CallMethodObjArgs(loop_object, loop->names()._accept_tls, protocol.get(), tls,
+                                                    own_context.get(), nullptr));
+    if (!secured) return refused(connection, protocol.get());
+  }
+  SocketTransport::Origin origin{loop, secured ? secured.get() : protocol.get(), connection};
   origin.server = server == Py_None ? nullptr : server;
   origin.context = own_context.get();
   origin.peer = &peer;
+  origin.number = number;
   const Ref transport = Ref::steal(SocketTransport::make(origin));
-  return transport ? 0 : refused(connection, protocol.get());
+  if (transport) return 0;
+  if (secured) {
+    const SavedException saved;
+    const Ref forgotten = Ref::steal(PyObject_CallMethodNoArgs(secured.get(), loop->names()._wakeup_waiter));
+    if (!forgotten) PyErr_Clear();
+  }
+  return refused(connection, protocol.get());
 }
 
 int Acceptor::refused(int connection, PyObject* protocol) {

@@ -2,7 +2,7 @@
 //
 // One for each listening socket of an asyncio Server. The Python socket stays the owner of the listening descriptor;
 // the Acceptor holds it, and the Loop holds the Acceptor while it is watched. An accepted descriptor belongs to this
-// file until SocketTransport::make has succeeded, or Python's TLS path has taken it.
+// file until SocketTransport::make has succeeded, or Python has taken it.
 //
 // Connections are accepted until there are none left, at most `backlog` + 1 in a turn. When the process has no
 // descriptors left, accepting pauses (asyncio.constants.ACCEPT_RETRY_DELAY) and then goes on.
@@ -21,9 +21,10 @@ struct Acceptor {
   PyObject* protocol_factory;
   PyObject* socket;
   PyObject* server;
-  PyObject* tls;      // None, or what Loop._accept_with_tls needs
+  PyObject* tls;      // None, or what Loop._accept_tls needs
   PyObject* context;  // copied for each connection
   int fd;
+  int number;  // of the IP protocol, as the Python socket has it
   int backlog;
 
   // A new reference; nullptr with an exception set. Starts to accept.

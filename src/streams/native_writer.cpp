@@ -18,6 +18,8 @@ PyObject* NativeWriter::write(PyObject* self, Arguments args, Py_ssize_t count, 
   if (Py_TYPE(transport.get()) == classes->module->socket_transport_type &&
       !SocketTransport::from(transport.get())->dict) [[likely]] {
     result = Ref::steal(SocketTransport::write(transport.get(), args[0]));
+  } else if (Py_TYPE(transport.get()) == classes->module->tls_transports.type) {
+    result = Ref::steal(classes->module->tls_transports.write(*classes->module, transport.get(), args[0]));
   } else {
     result = Ref::steal(PyObject_CallMethodOneArg(transport.get(), names.write, args[0]));
   }

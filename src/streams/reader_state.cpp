@@ -129,6 +129,18 @@ bool ReaderState::feed(const char* data, size_t size) {
   return fits && fed();
 }
 
+size_t ReaderState::most() const {
+  const bool reads = waiter && operation && operation->kind == StreamOperation::kRead && buffer.empty();
+  return reads ? static_cast<size_t>(operation->count) : 0;
+}
+
+bool ReaderState::feed_bytes(Ref data) {
+  const auto size = static_cast<size_t>(PyBytes_GET_SIZE(data.get()));
+  if (size > most() || buffer.exposed()) return feed(PyBytes_AS_STRING(data.get()), size);
+  buffer.adopt(std::move(data));
+  return fed();
+}
+
 bool ReaderState::fed() {
   // On the default loop the operation would wake, resume the transport if it was paused, and wait again.
   if (waits_for_more()) return true;

@@ -42,6 +42,10 @@ struct ReaderState {
 
   // What StreamReader.feed_data() does with `data`, which is not empty. False with an exception set.
   bool feed(const char* data, size_t size);
+  // The same with an exact bytes object, which may become the result of the read that waits.
+  bool feed_bytes(Ref data);
+  // How much of what comes next can become that result without being copied.
+  size_t most() const;
   // The end of feed(), when the bytes are in the buffer already.
   bool fed();
 

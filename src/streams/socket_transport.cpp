@@ -25,6 +25,7 @@ PyObject* SocketTransport::make(const Origin& origin) {
   if (!self->set_up(loop, &kKind, origin.protocol, origin.fd, origin.extra, origin.context, origin.waiter)) {
     return nullptr;
   }
+  self->number_ = origin.number;
   self->own_.set_own(origin.fd);
   if (origin.peer) {
     self->peer_ = *origin.peer;

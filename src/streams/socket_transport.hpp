@@ -37,6 +37,7 @@ class SocketTransport : public Transport {
     PyObject* server = nullptr;
     PyObject* context = nullptr;
     const Address* peer = nullptr;
+    int number = 0;  // of the IP protocol, for the Python socket of an accepted descriptor
   };
 
   // A new reference; nullptr with an exception set, and then the descriptor stays the caller's. Schedules
@@ -111,6 +112,7 @@ class SocketTransport : public Transport {
   PyObject* socket_;
   PyObject* server_;
   PyObject* empty_waiter_;
+  int number_;
   bool buffered_;
   bool sink_;  // the protocol is native; see ByteSink
   bool eof_written_;

@@ -180,7 +180,7 @@ PyObject* SocketTransport::set_protocol(PyObject* self, PyObject* protocol) {
 
 PyObject* SocketTransport::python_socket() {
   if (!socket_) {
-    socket_ = PyObject_CallMethod(loop_->self(), "_make_socket", "ii", own_.family(), fd_);
+    socket_ = PyObject_CallMethod(loop_->self(), "_make_socket", "iii", own_.family(), number_, fd_);
     if (!socket_) return nullptr;
   }
   return socket_;

@@ -36,6 +36,11 @@ bool StreamBuffer::hand_over(const char* data, size_t size, size_t most) {
   return true;
 }
 
+void StreamBuffer::adopt(Ref data) {
+  head_size_ = static_cast<size_t>(PyBytes_GET_SIZE(data.get()));
+  head_ = std::move(data);
+}
+
 bool StreamBuffer::fill(const char* data, size_t size, size_t wanted) {
   if (exposed_ || wanted > kLargestHead) return append(data, size);
   if (!head_) {

@@ -39,6 +39,9 @@ class StreamBuffer {
   // As append(), when a read of at most `most` bytes waits and the buffer is empty.
   bool hand_over(const char* data, size_t size, size_t most);
 
+  // The same with a bytes object of at most so many bytes, when the buffer is not exposed().
+  void adopt(Ref data);
+
   // As append(), when a read of exactly `wanted` bytes waits and the buffer holds fewer.
   bool fill(const char* data, size_t size, size_t wanted);
 

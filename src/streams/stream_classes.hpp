@@ -2,42 +2,15 @@
 // for them. One per import of the module, owned by its ModuleState.
 //
 // A program that replaces a method on one of asyncio's classes must get its own method, on connections that exist as
-// well: a ClassGuard tells, at the price of two loads, whether a class is still the one that native code speaks for.
+// well: that is what the guards are for.
 #pragma once
 
-#include <vector>
-
 #include "loop/module_state.hpp"
-#include "python/ref.hpp"
+#include "python/class_guard.hpp"
 
 namespace mainspring {
 
 struct StreamOperation;
-
-class ClassGuard {
- public:
-  // Remembers what `names`, which end with nullptr, are on `type`. Functions have to be those of `globals`, the dict of
-  // their module: what was replaced before the import is not asyncio's either. False with an exception set.
-  bool remember(PyTypeObject* type, PyObject* globals, const char* const* names);
-
-  PyTypeObject* type() const { return type_; }
-
-  // Whether all of them are still the same. Never leaves an exception set.
-  bool intact() { return (version_ != 0 && type_->tp_version_tag == version_) || check(); }
-
- private:
-  struct Entry {
-    PyObject* name;
-    PyObject* value;
-  };
-
-  bool check();
-
-  PyTypeObject* type_ = nullptr;
-  std::vector<Entry> entries_;
-  unsigned version_ = 0;
-  bool foreign_ = false;
-};
 
 struct StreamClasses {
   ModuleState* module = nullptr;

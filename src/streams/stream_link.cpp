@@ -31,48 +31,56 @@ bool lacks(PyObject* dict, PyObject* name, Py_ssize_t* size) {
 
 }  // namespace
 
+bool prepare_streams(Loop* loop, PyObject* protocol, Ref* wrapped) {
+  StreamClasses* classes = loop->state().stream_classes;
+  if (!loop->native_streams || loop->debug || Py_TYPE(protocol) != classes->protocol.type() ||
+      !classes->protocol.intact() || !classes->reader.intact()) {
+    return true;
+  }
+  const Ref dict = Ref::steal(PyObject_GenericGetDict(protocol, nullptr));
+  if (!dict) return false;
+  const Ref reader = object_of(PyDict_GetItemWithError(dict.get(), classes->names()._stream_reader_wr));
+  if (!reader || Py_TYPE(reader.get()) != classes->reader.type()) return true;
+  const Ref state = Ref::steal(reinterpret_cast<PyObject*>(ReaderState::adopt(classes, reader.get())));
+  if (!state) return !PyErr_Occurred();
+  *wrapped = wrap_connected_callback(classes, dict.get());
+  if (*wrapped) return true;
+  if (PyErr_Occurred()) return false;
+  loop->expect_stream_writer();
+  *wrapped = Ref::borrow(Py_None);
+  return true;
+}
+
+void finish_streams(Loop* loop, PyObject* protocol, Ref wrapped) {
+  if (!wrapped || wrapped.get() == Py_None) return;
+  const SavedException saved;
+  const Ref dict = Ref::steal(PyObject_GenericGetDict(protocol, nullptr));
+  if (dict) unwrap_connected_callback(loop->state().stream_classes, dict.get(), wrapped.get());
+  PyErr_Clear();
+}
+
 PyObject* StreamLink::connect(Transport* transport) {
-  ModuleState& module = transport->loop_->state();
-  StreamClasses* classes = module.stream_classes;
-  Names& names = module.names;
   const Ref protocol = Ref::borrow(transport->protocol_);
-  Ref dict;
-  Ref callback;
-  if (transport->loop_->native_streams && !transport->loop_->debug &&
-      Py_TYPE(protocol.get()) == classes->protocol.type() && classes->protocol.intact() && classes->reader.intact()) {
-    dict = Ref::steal(PyObject_GenericGetDict(protocol.get(), nullptr));
-    if (!dict) return nullptr;
-    const Ref reader = object_of(PyDict_GetItemWithError(dict.get(), names._stream_reader_wr));
-    if (reader && Py_TYPE(reader.get()) == classes->reader.type()) {
-      const Ref state = Ref::steal(reinterpret_cast<PyObject*>(ReaderState::adopt(classes, reader.get())));
-      if (!state && PyErr_Occurred()) return nullptr;
-      if (state) {
-        protocol_ = protocol.get();
-        dict_size_ = -1;
-        callback = wrap_connected_callback(classes, dict.get());
-        if (!callback) {
-          if (PyErr_Occurred()) return nullptr;
-          transport->loop_->expect_stream_writer();
-        }
-      }
-    }
+  Ref wrapped;
+  if (!prepare_streams(transport->loop_, protocol.get(), &wrapped)) return nullptr;
+  if (wrapped) {
+    protocol_ = protocol.get();
+    dict_size_ = -1;
   }
-  Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names.connection_made, transport->object()));
-  if (callback) {
-    const SavedException saved;
-    unwrap_connected_callback(classes, dict.get(), callback.get());
-  }
+  Ref result =
+      Ref::steal(PyObject_CallMethodOneArg(protocol.get(), transport->names().connection_made, transport->object()));
+  finish_streams(transport->loop_, protocol.get(), std::move(wrapped));
   return result.release();
 }
 
-Ref StreamLink::find(ModuleState& module) {
+Ref find_stream(ModuleState& module, PyObject* protocol, Py_ssize_t* dict_size) {
   StreamClasses* classes = module.stream_classes;
   Names& names = module.names;
-  if (!classes->protocol.intact() || !classes->reader.intact() || Py_TYPE(protocol_) != classes->protocol.type()) {
+  if (Py_TYPE(protocol) != classes->protocol.type() || !classes->protocol.intact() || !classes->reader.intact()) {
     return Ref();
   }
-  const Ref dict = Ref::steal(PyObject_GenericGetDict(protocol_, nullptr));
-  if (dict && lacks(dict.get(), names.data_received, &dict_size_)) {
+  const Ref dict = Ref::steal(PyObject_GenericGetDict(protocol, nullptr));
+  if (dict && lacks(dict.get(), names.data_received, dict_size)) {
     const Ref reader = object_of(PyDict_GetItemWithError(dict.get(), names._stream_reader_wr));
     if (reader && Py_TYPE(reader.get()) == classes->native_reader) {
       const Ref fields = Ref::steal(PyObject_GenericGetDict(reader.get(), nullptr));

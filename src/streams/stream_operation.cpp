@@ -238,8 +238,12 @@ bool StreamOperation::drained() {
     const Ref state = Ref::steal(reinterpret_cast<PyObject*>(ReaderState::of(reader)));
     if (!state || reinterpret_cast<ReaderState*>(state.get())->exception) return false;
   }
-  if (Py_TYPE(transport) != classes->module->socket_transport_type || Transport::from(transport)->closing_)
-    return false;
+  const ModuleState& module = *classes->module;
+  const bool open = Py_TYPE(transport) == module.socket_transport_type ? !Transport::from(transport)->closing_
+                    : Py_TYPE(transport) == module.tls_transports.type
+                        ? module.tls_transports.is_open(*classes->module, transport)
+                        : false;
+  if (!open) return false;
   if (Py_TYPE(protocol) != classes->protocol.type() || !classes->protocol.intact()) return false;
   const Ref fields = Ref::steal(PyObject_GenericGetDict(protocol, nullptr));
   return fields && PyDict_GetItemWithError(fields.get(), names._connection_lost) == Py_False &&

@@ -20,7 +20,8 @@ bool Functions::find(const char* path, unsigned long version) {
   if (!library) return false;
   unsigned long (*version_number)() = nullptr;
   if (!find_symbol(library, "OpenSSL_version_num", version_number) || version_number() != version) return false;
-  return find_symbol(library, "SSL_read_ex", ssl_read) && find_symbol(library, "SSL_write_ex", ssl_write) &&
+  return find_symbol(library, "SSL_do_handshake", ssl_do_handshake) && find_symbol(library, "SSL_read_ex", ssl_read) &&
+         find_symbol(library, "SSL_write_ex", ssl_write) && find_symbol(library, "SSL_has_pending", ssl_has_pending) &&
          find_symbol(library, "SSL_get_error", ssl_error) && find_symbol(library, "SSL_get_rbio", ssl_read_bio) &&
          find_symbol(library, "SSL_get_wbio", ssl_write_bio) && find_symbol(library, "BIO_read", bio_read) &&
          find_symbol(library, "BIO_write", bio_write) && find_symbol(library, "BIO_ctrl_pending", bio_pending) &&

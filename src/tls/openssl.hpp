@@ -17,8 +17,10 @@ inline constexpr int kWantRead = 2;
 inline constexpr int kWantWrite = 3;
 
 struct Functions {
+  int (*ssl_do_handshake)(Ssl* ssl) = nullptr;
   int (*ssl_read)(Ssl* ssl, void* target, size_t size, size_t* count) = nullptr;
   int (*ssl_write)(Ssl* ssl, const void* data, size_t size, size_t* count) = nullptr;
+  int (*ssl_has_pending)(const Ssl* ssl) = nullptr;
   int (*ssl_error)(const Ssl* ssl, int result) = nullptr;
   Bio* (*ssl_read_bio)(const Ssl* ssl) = nullptr;
   Bio* (*ssl_write_bio)(const Ssl* ssl) = nullptr;

@@ -53,7 +53,10 @@ bool TlsProtocol::check(PyObject* object) {
 
 int TlsProtocol::drive(Loop* loop, PyObject* object) {
   ModuleState& module = loop->state();
-  if (!module.tls && !(module.tls = TlsState::make())) return -1;
+  if (!module.tls) {
+    if (!(module.tls = TlsState::make())) return -1;
+    if (module.tls->usable) module.tls_transports.type = module.tls->transport.type();
+  }
   TlsState* tls = module.tls;
   TlsProtocol* self = from(object);
   if (!tls->usable || self->tls_ || !self->sslobj) return 0;
@@ -76,6 +79,22 @@ int TlsProtocol::drive(Loop* loop, PyObject* object) {
   self->driven_ = Py_NewRef(self->sslobj);
   self->tls_ = tls;
   return 1;
+}
+
+PyObject* TlsProtocol::get_app_protocol(PyObject* self, void*) {
+  PyObject* protocol = from(self)->app_protocol;
+  if (!protocol) missing("_app_protocol");
+  return Py_XNewRef(protocol);
+}
+
+int TlsProtocol::set_app_protocol(PyObject* self, PyObject* value, void*) {
+  from(self)->dict_size_ = -1;
+  if (!value && !from(self)->app_protocol) {
+    missing("_app_protocol");
+    return -1;
+  }
+  Py_XSETREF(from(self)->app_protocol, Py_XNewRef(value));
+  return 0;
 }
 
 PyObject* TlsProtocol::get_mark(PyObject* self, void* which) {

@@ -48,6 +48,7 @@ struct TlsProtocol {
   PyObject* driven_;  // the ssl.SSLObject that the pointers belong to
   PyObject* raw_;     // keeps them alive
   TlsState::Pointers pointers_;
+  Py_ssize_t dict_size_;  // for StreamFeed's find()
 
   static TlsProtocol* from(PyObject* self) { return reinterpret_cast<TlsProtocol*>(self); }
   // Whether this is an instance of the native type or of a direct subclass.
@@ -71,6 +72,11 @@ struct TlsProtocol {
 
   static PyObject* do_read(PyObject* self, PyObject*);
   static PyObject* process_outgoing(PyObject* self, PyObject*);
+  static PyObject* take_handshake_step(PyObject* self, PyObject*);
+  // With asyncio's streams made native on the way, where they are the program's protocol.
+  static PyObject* on_handshake_complete(PyObject* self, PyObject* exception);
+  static PyObject* get_app_protocol(PyObject* self, void*);
+  static int set_app_protocol(PyObject* self, PyObject* value, void*);
   static PyObject* get_mark(PyObject* self, void* which);
   static int set_mark(PyObject* self, PyObject* value, void* which);
   static int traverse(PyObject* self, visitproc visit, void* arg);
@@ -80,15 +86,27 @@ struct TlsProtocol {
  private:
   enum class Step { kData, kAgain, kEnd, kUnusual, kError };
 
+  // Decrypted bytes: in a bytes object, or in the scratch space of TlsState until the next are decrypted.
+  struct Plaintext {
+    const char* data = nullptr;
+    size_t size = 0;
+    Ref object;
+
+    // Moves them into an object. False with MemoryError set.
+    bool keep();
+  };
+
   bool backlog_empty() const { return write_backlog && PyObject_Size(write_backlog) == 0; }
   Names& names() { return loop_->names(); }
   bool read(const char* received, size_t size);
   bool read_records(const char* received, size_t size);
   bool read_copied(const char* received, size_t size, bool* ended);
-  bool decrypt_all(const char* received, size_t size, Step* step, Ref* data);
+  bool decrypt_all(const char* received, size_t size, size_t most, Step* step, Plaintext* data);
   bool receive(const char* data, size_t size);
   bool read_buffered(bool* ended);
-  bool deliver(PyObject* data);
+  Ref find_stream();
+  bool deliver(Ref data);
+  bool deliver_each(PyObject* chunks);
   bool end_received();
   Step decrypt(char* target, size_t size, size_t* count);
   Step read_in_python(size_t size, Ref* data);

@@ -65,6 +65,49 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
   return true;
 }
 
+// What SSLProtocol._do_handshake() does, without an exception for each time that the peer has to answer first.
+PyObject* TlsProtocol::take_handshake_step(PyObject* self, PyObject*) {
+  TlsProtocol* protocol = from(self);
+  if (!protocol->ready()) return PyObject_CallMethod(self, "_python_do_handshake", nullptr);
+  const Ref alive = Ref::borrow(self);
+  const Ref raw = Ref::borrow(protocol->raw_);
+  const openssl::Functions& openssl = protocol->tls_->openssl;
+  openssl::Ssl* ssl = protocol->pointers_.ssl;
+  int result;
+  int error;
+  // A handshake takes long enough for other threads to run meanwhile, as `_ssl` lets them.
+  Py_BEGIN_ALLOW_THREADS;
+  result = openssl.ssl_do_handshake(ssl);
+  error = result == 1 ? 0 : openssl.ssl_error(ssl, result);
+  Py_END_ALLOW_THREADS;
+  if (result == 1) {
+    return PyObject_CallMethodOneArg(self, protocol->loop_->names()._on_handshake_complete, Py_None);
+  }
+  if (error == openssl::kWantRead && protocol->ready()) return protocol->send_outgoing() ? none() : nullptr;
+  return PyObject_CallMethod(self, "_python_do_handshake", nullptr);
+}
+
+PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception) {
+  TlsProtocol* protocol = from(self);
+  const Ref alive = Ref::borrow(self);
+  Ref program;
+  Ref wrapped;
+  if (exception == Py_None && protocol->ready() && protocol->app_protocol) {
+    const Ref state = Ref::steal(PyObject_GetAttr(self, protocol->names()._app_state));
+    if (!state) return nullptr;
+    // start_tls() calls no connection_made().
+    if (state.get() == protocol->tls_->app_state_init) {
+      program = Ref::borrow(protocol->app_protocol);
+      if (!protocol->loop_->state().stream_feed.prepare(protocol->loop_, program.get(), &wrapped)) return nullptr;
+    }
+  }
+  Ref result = Ref::steal(PyObject_CallMethod(self, "_python_on_handshake_complete", "O", exception));
+  if (wrapped) {
+    protocol->loop_->state().stream_feed.finish(protocol->loop_, program.get(), std::move(wrapped));
+  }
+  return result.release();
+}
+
 // What SSLProtocol's `self._incoming.write(data)` does.
 bool TlsProtocol::receive(const char* data, size_t size) {
   if (size == 0) return true;
@@ -128,24 +171,38 @@ TlsProtocol::Step TlsProtocol::read_in_python(size_t size, Ref* data) {
   return Step::kAgain;
 }
 
-bool TlsProtocol::deliver(PyObject* data) {
+// asyncio's own stream reader, when it is native and is what the data go to.
+Ref TlsProtocol::find_stream() {
+  ModuleState& module = loop_->state();
+  return app_protocol ? module.stream_feed.find(module, app_protocol, &dict_size_) : Ref();
+}
+
+bool TlsProtocol::deliver(Ref data) {
+  const Ref stream = find_stream();
+  if (stream) return loop_->state().stream_feed.feed_bytes(stream.get(), std::move(data));
   if (!app_protocol) return missing("_app_protocol");
-  PyObject* arguments[] = {nullptr, app_protocol, data};
+  PyObject* arguments[] = {nullptr, app_protocol, data.get()};
   const Ref protocol = Ref::borrow(app_protocol);
   const Ref result = Ref::steal(
       PyObject_VectorcallMethod(names().data_received, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
   return static_cast<bool>(result);
 }
 
-// Decrypts until OpenSSL has no more, or once the room is full, into one bytes object; an empty Ref for nothing. No
-// Python runs here. False with an exception set.
-bool TlsProtocol::decrypt_all(const char* received, size_t size, Step* step, Ref* data) {
+bool TlsProtocol::Plaintext::keep() {
+  if (object || size == 0) return true;
+  object = Ref::steal(PyBytes_FromStringAndSize(data, static_cast<Py_ssize_t>(size)));
+  return static_cast<bool>(object);
+}
+
+// Decrypts until OpenSSL has no more, or once the room is full: that of the scratch space, or of an object of at most
+// `most` bytes. No Python runs here. False with an exception set.
+bool TlsProtocol::decrypt_all(const char* received, size_t size, size_t most, Step* step, Plaintext* data) {
   const size_t waiting = size > 0 ? size : tls_->openssl.bio_pending(pointers_.incoming);
   PyObject* direct = nullptr;
   char* target = tls_->scratch;
   size_t room = sizeof tls_->scratch;
   if (waiting > kCopied) {
-    room = waiting + kRecord;
+    room = std::min(waiting + kRecord, most);
     if (!(direct = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)))) return false;
     target = PyBytes_AS_STRING(direct);
   }
@@ -158,52 +215,77 @@ bool TlsProtocol::decrypt_all(const char* received, size_t size, Step* step, Ref
       *step = decrypt(target + filled, room - filled, &count);
       if (*step != Step::kData) break;
       filled += count;
+      // Mostly one record has come, and to ask OpenSSL for another would cost half as much as the record.
+      const size_t left = source ? tls_->bios.source.size : tls_->openssl.bio_pending(pointers_.incoming);
+      if (left == 0 && !tls_->openssl.ssl_has_pending(pointers_.ssl)) {
+        *step = Step::kAgain;
+        break;
+      }
     }
   }
+  *data = Plaintext{target, filled, Ref()};
+  if (!direct) return true;
   if (filled == 0) {
-    Py_XDECREF(direct);
+    Py_DECREF(direct);
     return true;
   }
-  if (direct) {
-    if (_PyBytes_Resize(&direct, static_cast<Py_ssize_t>(filled)) < 0) return false;
-    *data = Ref::steal(direct);
-    return true;
-  }
-  *data = Ref::steal(PyBytes_FromStringAndSize(target, static_cast<Py_ssize_t>(filled)));
-  return static_cast<bool>(*data);
+  if (_PyBytes_Resize(&direct, static_cast<Py_ssize_t>(filled)) < 0) return false;
+  data->object = Ref::steal(direct);
+  return true;
 }
 
 bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {
+  const StreamFeed& feed = loop_->state().stream_feed;
+  const Ref stream = find_stream();
+  // A read that waits gets its bytes in an object of their own, and what comes after them is the next read's.
+  const size_t at_once = stream ? feed.most(stream.get()) : 0;
   Ref chunks;  // a list, when one bytes object was not enough
   Ref last;
   Step step = Step::kData;
   while (step == Step::kData) {
-    Ref data;
-    if (!decrypt_all(received, size, &step, &data)) return false;
+    Plaintext data;
+    const bool first = !last;
+    const size_t most = first && at_once > kCopied ? at_once : std::numeric_limits<size_t>::max();
+    if (!decrypt_all(received, size, most, &step, &data)) return false;
+    if (first && stream && step == Step::kAgain && !data.object) [[likely]] {
+      *ended = false;
+      return data.size == 0 || feed.feed(stream.get(), data.data, data.size);
+    }
+    if (!data.keep()) return false;
     // What was left of it is in the incoming BIO now.
     size = 0;
     while (true) {
-      if (data) {
+      if (data.object) {
         if (last) {
           if (!chunks) chunks = Ref::steal(PyList_New(0));
           if (!chunks || PyList_Append(chunks.get(), last.get()) < 0) return false;
         }
-        last = std::move(data);
+        last = std::move(data.object);
       }
       if (step != Step::kUnusual) break;
-      step = read_in_python(kMaxSize, &data);
+      step = read_in_python(kMaxSize, &data.object);
       if (step == Step::kError) return false;
-      if (step == Step::kEnd) data.reset();
+      if (step == Step::kEnd) data.object.reset();
     }
   }
   *ended = step == Step::kEnd;
   if (!last) return true;
   if (!chunks) [[likely]]
-    return deliver(last.get());
+    return deliver(std::move(last));
   if (PyList_Append(chunks.get(), last.get()) < 0) return false;
+  last.reset();
+  if (stream) return deliver_each(chunks.get());
   const Ref nothing = Ref::steal(PyBytes_FromStringAndSize(nullptr, 0));
-  const Ref joined = nothing ? Ref::steal(PyObject_CallMethod(nothing.get(), "join", "O", chunks.get())) : Ref();
-  return joined && deliver(joined.get());
+  Ref joined = nothing ? Ref::steal(PyObject_CallMethod(nothing.get(), "join", "O", chunks.get())) : Ref();
+  return joined && deliver(std::move(joined));
+}
+
+// For a stream it is all the same whether bytes come at once or one after another within a turn.
+bool TlsProtocol::deliver_each(PyObject* chunks) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(chunks); ++i) {
+    if (!deliver(Ref::borrow(PyList_GET_ITEM(chunks, i)))) return false;
+  }
+  return true;
 }
 
 bool TlsProtocol::read_buffered(bool* ended) {
@@ -386,6 +468,7 @@ bool TlsProtocol::send_outgoing() {
       tls_->openssl.bio_read(pointers_.outgoing, PyBytes_AS_STRING(records.get()), static_cast<int>(size));
       return send(std::move(records)) && control_app_writing(waiting - size);
     }
+    return control_app_writing(0);
   }
   return control_app_writing(tls_->openssl.bio_pending(pointers_.outgoing));
 }

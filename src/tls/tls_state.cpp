@@ -44,9 +44,14 @@ bool TlsState::fill() {
   flushing = attribute(states, "FLUSHING");
   shutdown = attribute(states, "SHUTDOWN");
   again_errors = attribute(protocol, "SSLAgainErrors");
+  const Ref app_states = Ref::steal(attribute(protocol, "AppProtocolState"));
+  app_state_init = attribute(app_states, "STATE_INIT");
   raw_type = attribute(raw, "_SSLSocket");
   object_type = attribute(ssl, "SSLObject");
-  if (!do_handshake || !wrapped || !flushing || !shutdown || !again_errors || !raw_type || !object_type) return false;
+  if (!do_handshake || !wrapped || !flushing || !shutdown || !again_errors || !app_state_init || !raw_type ||
+      !object_type || !guard_transport(protocol.get())) {
+    return false;
+  }
   // Where `_ssl` is built into the interpreter there is no telling which OpenSSL is its own.
   const Ref path = Ref::steal(attribute(raw, "__file__"));
   const Ref version = Ref::steal(attribute(raw, "OPENSSL_VERSION_NUMBER"));
@@ -54,6 +59,13 @@ bool TlsState::fill() {
   const char* file = PyUnicode_AsUTF8(path.get());
   const unsigned long number = PyLong_AsUnsignedLong(version.get());
   return file && !PyErr_Occurred() && openssl.find(file, number) && bios.make(openssl) && check_layout(ssl.get());
+}
+
+bool TlsState::guard_transport(PyObject* sslproto) {
+  static constexpr const char* names[] = {"write", "is_closing", "__getattribute__", "__setattr__", nullptr};
+  const Ref module = Ref::steal(PyImport_ImportModule("mainspring._tls"));
+  PyObject* type = attribute(module, "TlsTransport");
+  return type && transport.remember(reinterpret_cast<PyTypeObject*>(type), PyModule_GetDict(sslproto), names);
 }
 
 bool TlsState::check_layout(PyObject* ssl_module) {

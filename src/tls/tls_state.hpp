@@ -3,7 +3,7 @@
 // module's state.
 #pragma once
 
-#include "python/ref.hpp"
+#include "python/class_guard.hpp"
 #include "tls/memory_bio.hpp"
 
 namespace mainspring {
@@ -24,6 +24,8 @@ struct TlsState {
   PyObject* flushing = nullptr;
   PyObject* shutdown = nullptr;
   PyObject* again_errors = nullptr;
+  PyObject* app_state_init = nullptr;  // asyncio.sslproto.AppProtocolState.STATE_INIT
+  ClassGuard transport;                // mainspring._tls.TlsTransport
 
   // A new state; not usable, and without an exception, where anything is not as it has to be. nullptr without memory.
   static TlsState* make();
@@ -41,6 +43,7 @@ struct TlsState {
 
  private:
   bool fill();
+  bool guard_transport(PyObject* sslproto);
   bool check_layout(PyObject* ssl_module);
 };
 

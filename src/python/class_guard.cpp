@@ -1,4 +1,4 @@
-#include "streams/stream_classes.hpp"
+#include "python/class_guard.hpp"
 
 #include "python/native.hpp"
 
