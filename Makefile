@@ -1,6 +1,6 @@
 # Each target sets up what it needs: system packages (Debian), a virtual environment, the build.
 #
-#   make bench    compare event loops on this machine (BENCH="--quick" for two minutes)
+#   make bench    compare event loops on this machine (BENCH="--quick" for two to three minutes)
 #   make test     all tests: C++ by ctest, Python by pytest
 #   make asan     these and CPython's own asyncio tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop

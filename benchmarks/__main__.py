@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import asdict
-from datetime import datetime
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
 from mainspring.benchmarks.generator import EXECUTABLE
+from mainspring.benchmarks.limit import EXECUTABLE as LIMIT_EXECUTABLE
 from mainspring.benchmarks.loops import DEFAULT, LOOPS, LoopDidNotStartError, LoopKind
-from mainspring.benchmarks.machine import this_machine
+from mainspring.benchmarks.report import Report, ReportError, merged, read_report, report_of
 from mainspring.benchmarks.runner import Plan, Results, Step, run
-from mainspring.benchmarks.summary import Row, summarise
+from mainspring.benchmarks.sizes import SIZE_WORKLOADS
+from mainspring.benchmarks.sizes import WINDOWS as SIZE_WINDOWS
 from mainspring.benchmarks.workload import Windows, Workload
 from mainspring.benchmarks.workloads import CATALOGUE
 
-NEEDED = ("rich", "matplotlib", "aiohttp", "fastapi", "uvicorn", "httptools")
+SHOWING = ("rich", "matplotlib")
+MEASURING = (*SHOWING, "aiohttp", "fastapi", "uvicorn", "httptools")
 QUICK_ROUNDS, FULL_ROUNDS = 2, 5
-# A quick run has to end within two minutes, so its second round leaves out what would begin after this.
+# A quick run has to end within three minutes, so its second round leaves out what would begin after this.
 QUICK_BUDGET = 100.0
 
 
@@ -35,10 +35,13 @@ def main(arguments: list[str]) -> int:
         if options.list:
             show_list(options)
             return 0
+        if options.saved:
+            check_packages(SHOWING)
+            show(merged([read_report(path) for path in options.saved]), options)
+            return 0
         check_installation()
-        plan = make_plan(options)
-        return measure(plan, options)
-    except UsageError as error:
+        return measure(make_plan(options), options)
+    except (UsageError, ReportError) as error:
         print(f"mainspring bench: {error}", file=sys.stderr)
         return 2
     except LoopDidNotStartError as error:
@@ -51,11 +54,26 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="mainspring bench", description="Compare event loops on this machine.")
-    result.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within two minutes")
+    what = result.add_mutually_exclusive_group()
+    what.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within three minutes")
+    what.add_argument("--full", action="store_true", help="also judge each workload by its target, the worst on top")
+    what.add_argument("--sizes", action="store_true", help="cost against size instead: from a few to very many")
     result.add_argument("--loops", metavar="A,B", help="only these loops; the default loop is always run")
     result.add_argument("--workloads", metavar="GLOB", help="only workloads whose name matches, as '*echo*1 KiB*'")
-    result.add_argument("--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} when quick")
-    result.add_argument("--output", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+    result.add_argument(
+        "--rounds", type=int, metavar="N", help=f"default {FULL_ROUNDS}, or {QUICK_ROUNDS} with --quick or --sizes"
+    )
+    result.add_argument(
+        "--output", type=Path, default=Path("results"), metavar="DIR", help="for results and pictures (./results)"
+    )
+    result.add_argument(
+        "--from",
+        dest="saved",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: show and draw saved results again; of several, a workload's row is the last file's",
+    )
     result.add_argument("--list", action="store_true", help="show the loops and the workloads, and measure nothing")
     return result
 
@@ -66,26 +84,40 @@ def show_list(options: argparse.Namespace) -> None:
         print(f"  {kind.name:<12} {kind.version() if kind.installed() else 'not installed'}")
     print("Workloads (q: in the quick selection):")
     for workload in CATALOGUE.values():
-        print(f"  {'q' if workload.quick else ' '} {workload.name:<36} {workload.unit.label}")
+        print(f"  {'q' if workload.quick else ' '} {workload.name:<42} {workload.unit.label}")
+    print("Workloads of --sizes:")
+    for workload in SIZE_WORKLOADS.values():
+        print(f"    {workload.name:<42} {workload.unit.label}")
+
+
+def check_packages(names: tuple[str, ...]) -> None:
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"needs {', '.join(missing)}: pip install 'mainspring[bench]'")
 
 
 def check_installation() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"needs {', '.join(missing)}: pip install 'mainspring[bench]'")
-    if not EXECUTABLE.exists():
-        raise UsageError(f"the load generator {EXECUTABLE} is missing: install mainspring again")
+    check_packages(MEASURING)
+    for program in (EXECUTABLE, LIMIT_EXECUTABLE):
+        if not program.exists():
+            raise UsageError(f"the program {program} is missing: install mainspring again")
 
 
 def make_plan(options: argparse.Namespace) -> Plan:
     if options.rounds is not None and options.rounds < 1:
         raise UsageError("--rounds has to be at least 1")
     explicit = options.rounds is not None
+    if options.sizes:
+        rounds, windows = QUICK_ROUNDS, SIZE_WINDOWS
+    elif options.quick:
+        rounds, windows = QUICK_ROUNDS, Windows.quick()
+    else:
+        rounds, windows = FULL_ROUNDS, Windows.full()
     return Plan(
         loops=chosen_loops(options.loops),
-        workloads=chosen_workloads(options.workloads, options.quick),
-        rounds=options.rounds if explicit else QUICK_ROUNDS if options.quick else FULL_ROUNDS,
-        windows=Windows.quick() if options.quick else Windows.full(),
+        workloads=chosen_workloads(SIZE_WORKLOADS if options.sizes else CATALOGUE, options.workloads, options.quick),
+        rounds=options.rounds if explicit else rounds,
+        windows=windows,
         budget=QUICK_BUDGET if options.quick and not explicit else None,
     )
 
@@ -102,10 +134,10 @@ def chosen_loops(names: str | None) -> list[LoopKind]:
     return [kind for kind in LOOPS.values() if kind.name in wanted or kind.name == DEFAULT]
 
 
-def chosen_workloads(pattern: str | None, quick: bool) -> list[Workload]:
+def chosen_workloads(catalogue: dict[str, Workload], pattern: str | None, quick: bool) -> list[Workload]:
     chosen = [
         workload
-        for workload in CATALOGUE.values()
+        for workload in catalogue.values()
         if (pattern is None or fnmatchcase(workload.name, pattern)) and (workload.quick or not quick)
     ]
     if not chosen:
@@ -114,8 +146,7 @@ def chosen_workloads(pattern: str | None, quick: bool) -> list[Workload]:
 
 
 def measure(plan: Plan, options: argparse.Namespace) -> int:
-    # These two are not needed to parse options, and check_installation has a clearer message than an ImportError.
-    from mainspring.benchmarks.table import print_tables
+    # Not needed to parse options, and check_installation has a clearer message than an ImportError.
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -123,16 +154,42 @@ def measure(plan: Plan, options: argparse.Namespace) -> int:
     if absent and options.loops is None:
         console.print(f"Not installed, so not compared: {', '.join(absent)}.", style="dim")
     results = run_with_progress(plan, console)
-    rows = summarise(list(plan.workloads), results)
-    machine = this_machine()
-    print_tables(console, rows, list(plan.loops), results.classes, machine)
-    for path in write(plan, rows, results, options):
-        console.print(f"Written: {path}", soft_wrap=True)
+    report = report_of(plan, results, options.quick)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"{report.stem()}.json"
+    path.write_text(report.as_json())
+    show(report, options)
+    console.print(f"Written: {path}", soft_wrap=True)
     console.print(f"Took {results.seconds:.0f} seconds.")
     failures = results.essential_failures()
     for failure in failures:
         print(f"mainspring bench: failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def show(report: Report, options: argparse.Namespace) -> None:
+    """Print the tables and draw the pictures of results that were just measured, or saved."""
+    from mainspring.benchmarks.picture import draw
+    from mainspring.benchmarks.ranking import ranked
+    from mainspring.benchmarks.size_picture import draw_sizes
+    from mainspring.benchmarks.size_table import print_size_table
+    from mainspring.benchmarks.table import print_tables
+    from mainspring.benchmarks.target_table import print_target_table
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    rows = [row for row in report.rows() if row.workload not in SIZE_WORKLOADS]
+    sizes = {row.workload: row for row in report.rows() if row.workload in SIZE_WORKLOADS}
+    judged = ranked(rows)
+    if options.full:
+        print_target_table(console, judged, report.missing)
+    print_size_table(console, report, sizes)
+    print_tables(console, report, rows)
+    drawn = draw_sizes(report, sizes, options.output, report.python_version())
+    if rows:
+        drawn.append(draw(judged, report, options.output / f"bench-{report.python_version()}.png"))
+    for path in drawn:
+        console.print(f"Drawn: {path}", soft_wrap=True)
 
 
 def run_with_progress(plan: Plan, console: object) -> Results:
@@ -154,32 +211,6 @@ def run_with_progress(plan: Plan, console: object) -> Results:
         results = run(plan, on_step)
         progress.update(task, advance=1, description="done")
     return results
-
-
-def write(plan: Plan, rows: list[Row], results: Results, options: argparse.Namespace) -> list[Path]:
-    from mainspring.benchmarks.picture import draw
-
-    machine = this_machine()
-    now = datetime.now().astimezone()
-    version = ".".join(map(str, sys.version_info[:3]))
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / f"{now:%Y-%m-%d-%H%M%S}-py{version}"
-    document = {
-        "date": now.isoformat(timespec="seconds"),
-        "machine": asdict(machine),
-        "quick": options.quick,
-        "rounds": plan.rounds,
-        "windows": asdict(plan.windows),
-        "seconds": results.seconds,
-        "loops": {kind.name: {"class": results.classes[kind.name], "version": kind.version()} for kind in plan.loops},
-        "rows": [row.as_json() for row in rows],
-        "measurements": {
-            workload: {loop: asdict(cell) for loop, cell in row.items()} for workload, row in results.cells.items()
-        },
-    }
-    json_path = path.with_name(path.name + ".json")
-    json_path.write_text(json.dumps(document, indent=1) + "\n")
-    return [json_path, *draw(rows, list(plan.loops), results.classes, machine, path)]
 
 
 if __name__ == "__main__":

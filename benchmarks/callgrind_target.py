@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from typing import Any
 
 from mainspring.benchmarks.callbacks import Operation
+from mainspring.benchmarks.certificate import OPENSSL
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import StartServer, in_thread
@@ -36,7 +38,7 @@ def tls(size: int) -> Operation:
 
     async def operation(_: asyncio.AbstractEventLoop, count: int) -> None:
         async with echo_tls.serve_protocol() as port:
-            options = {"connections": 16, "size": size, "requests": count, "tls": echo_tls.OPENSSL}
+            options: dict[str, Any] = {"connections": 16, "size": size, "requests": count, "tls": OPENSSL}
             await in_thread(lambda: run_generator("echo", port, watch=False, **options))
 
     return operation

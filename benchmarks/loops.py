@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from mainspring.benchmarks.limit import EXECUTABLE as LIMIT_EXECUTABLE
+
 DEFAULT = "default"
 OURS = "mainspring"
+LIMIT = "limit"
+"""Not a loop: the same server in C++ on bare epoll, for the workloads that have one. It cannot be beaten by much."""
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -66,6 +70,17 @@ class LoopKind:
         return found
 
 
+@dataclass(frozen=True)
+class LimitKind(LoopKind):
+    """What takes the part of a loop in the table but is a program of its own."""
+
+    def installed(self) -> bool:
+        return LIMIT_EXECUTABLE.exists()
+
+    def version(self) -> str:
+        return "of this package"
+
+
 LOOPS = {
     kind.name: kind
     for kind in (
@@ -76,5 +91,6 @@ LOOPS = {
         LoopKind("rloop", ("rloop",), "rloop", "RLoop"),
         LoopKind("rsloop", ("rsloop",), "rsloop", "Loop"),
         LoopKind("aiofastnet", ("uvloop", "aiofastnet"), "uvloop", "Loop", transports_only=True),
+        LimitKind(LIMIT, (), "", "", transports_only=True),
     )
 }

@@ -13,15 +13,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mainspring.benchmarks.loops import DEFAULT, OURS, LoopDidNotStartError, LoopKind
-from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE
-from mainspring.benchmarks.workload import Measurement, Windows, Workload
+from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS, LoopDidNotStartError, LoopKind
+from mainspring.benchmarks.requirement import MissingRequirementError
+from mainspring.benchmarks.worker import LOOP_DID_NOT_START, PROBE, REQUIREMENT_MISSING, UNSUPPORTED
+from mainspring.benchmarks.workload import Measurement, Windows, Workload, has_limit
 
 PATIENCE = 120
 
 
 class MeasurementError(Exception):
     """A workload did not end well on a loop."""
+
+
+class HungError(MeasurementError):
+    """A workload did not end at all."""
+
+
+class UnsupportedError(Exception):
+    """The loop lacks what the workload needs, and says so."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,12 @@ class Plan:
         return self.rounds * sum(len(self.loops_for(workload)) for workload in self.workloads)
 
     def loops_for(self, workload: Workload) -> list[LoopKind]:
-        return [kind for kind in self.loops if workload.network or not kind.transports_only]
+        """The loops whose own code this workload runs, and the limit where there is one."""
+        return [
+            kind
+            for kind in self.loops
+            if (has_limit(workload) if kind.name == LIMIT else workload.network or not kind.transports_only)
+        ]
 
 
 @dataclass
@@ -47,6 +61,8 @@ class Cell:
 
     measurements: dict[int, Measurement] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    unsupported: str | None = None
+    """What the loop lacks, so that there is nothing to measure."""
 
 
 @dataclass
@@ -55,6 +71,8 @@ class Results:
 
     cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why a workload was not measured at all: what it needs is not installed."""
     seconds: float = 0.0
 
     def essential_failures(self) -> list[str]:
@@ -81,6 +99,7 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
     """Carry out ``plan``. Raises LoopDidNotStartError as soon as a loop is not the one it should be."""
     began = time.monotonic()
     results = Results()
+    hung: set[tuple[str, str]] = set()
     for kind in plan.loops:
         results.classes[kind.name] = run_worker(kind, PROBE, plan.windows).loop_class
     for round_number in range(plan.rounds):
@@ -89,13 +108,22 @@ def run(plan: Plan, on_step: Callable[[Step], None]) -> Results:
             row = results.cells.setdefault(workload.name, {})
             for kind in rotated(plan.loops_for(workload), round_number):
                 on_step(Step(round_number, workload.name, kind.name))
-                if late and round_number > 0:
+                if (late and round_number > 0) or workload.name in results.missing:
                     continue
                 cell = row.setdefault(kind.name, Cell())
+                # What did not end once would make every round as long.
+                if cell.unsupported is not None or (workload.name, kind.name) in hung:
+                    continue
                 try:
                     cell.measurements[round_number] = run_worker(kind, workload.name, plan.windows)
+                except MissingRequirementError as error:
+                    results.missing[workload.name] = str(error)
+                except UnsupportedError as error:
+                    cell.unsupported = str(error)
                 except MeasurementError as error:
                     cell.failures[round_number] = str(error)
+                    if isinstance(error, HungError):
+                        hung.add((workload.name, kind.name))
     results.seconds = time.monotonic() - began
     return results
 
@@ -124,11 +152,16 @@ def run_worker(kind: LoopKind, workload: str, windows: Windows) -> Measurement:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise MeasurementError(f"not done after {PATIENCE} seconds") from error
+            raise HungError(f"not done after {PATIENCE} seconds") from error
         raise
     answer = last_object(output)
     if process.returncode == LOOP_DID_NOT_START or (workload == PROBE and process.returncode != 0):
         raise LoopDidNotStartError(answer.get("error") or f"the loop {kind.name!r} did not start: {complaints.strip()}")
+    if process.returncode == REQUIREMENT_MISSING:
+        raise MissingRequirementError(str(answer["error"]))
+    # The default loop and this one have to run everything.
+    if process.returncode == UNSUPPORTED and kind.name not in {DEFAULT, OURS}:
+        raise UnsupportedError(str(answer["error"]))
     if process.returncode != 0 or "value" not in answer:
         raise MeasurementError(reason(process.returncode, answer, complaints))
     if not answer["loop_class"]:

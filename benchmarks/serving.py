@@ -9,13 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.benchmarks.generator import run_generator
+from mainspring.benchmarks.generator import Address, run_generator
+from mainspring.benchmarks.limit import NAME as LIMIT_NAME
+from mainspring.benchmarks.limit import LimitServer
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import allowed_processors, pin_to
 from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
 
-StartServer = Callable[[], AbstractAsyncContextManager[int]]
-"""Serves while entered and gives the port."""
+StartServer = Callable[[], AbstractAsyncContextManager[Address]]
+"""Serves while entered and gives the address."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,27 @@ class ServerWorkload:
     """OpenSSL's library for the load generator, for servers that speak TLS."""
     unit: Unit = REQUESTS
     network: bool = True
+    limit: LimitServer | None = None
+    """The same server on bare epoll."""
 
     def measure(self, factory: LoopFactory, check: LoopCheck, windows: Windows) -> Measurement:
-        processors = allowed_processors()
-        pin_to(0, processors)
-        generator_cpu = processors[1] if len(processors) > 1 else None
+        generator_cpu = share_processors()
         with asyncio.Runner(loop_factory=factory) as runner:
-            loop_class, figures = runner.run(self._serve(check, windows, generator_cpu))
+            return self._judged(*runner.run(self._serve(check, windows, generator_cpu)))
+
+    def measure_limit(self, windows: Windows) -> Measurement:
+        assert self.limit is not None
+        generator_cpu = share_processors()
+        with self.limit.running() as (process, address):
+            return self._judged(LIMIT_NAME, self._load(address, windows, generator_cpu, process))
+
+    def value(self, figures: dict[str, Any]) -> float:
+        """What is judged, of what the load generator reports."""
+        return float(figures["requests"] / figures["server_seconds"])
+
+    def _judged(self, loop_class: str, figures: dict[str, Any]) -> Measurement:
         return Measurement(
-            value=figures["requests"] / figures["server_seconds"],
+            value=self.value(figures),
             loop_class=loop_class,
             details={
                 "wall_requests_per_second": figures["requests_per_second"],
@@ -53,20 +67,31 @@ class ServerWorkload:
         )
 
     async def _serve(self, check: LoopCheck, windows: Windows, generator_cpu: int | None) -> tuple[str, dict[str, Any]]:
-        async with self.start() as port:
-            figures = await in_thread(
-                lambda: run_generator(
-                    self.mode,
-                    port,
-                    connections=self.connections,
-                    size=self.size,
-                    warmup=windows.warmup,
-                    duration=windows.server,
-                    cpu=generator_cpu,
-                    tls=self.tls,
-                )
-            )
+        async with self.start() as address:
+            figures = await in_thread(lambda: self._load(address, windows, generator_cpu))
             return check(), figures
+
+    def _load(
+        self, address: Address, windows: Windows, generator_cpu: int | None, server: int | None = None
+    ) -> dict[str, Any]:
+        return run_generator(
+            self.mode,
+            address,
+            server,
+            connections=self.connections,
+            size=self.size,
+            warmup=windows.warmup,
+            duration=windows.server,
+            cpu=generator_cpu,
+            tls=self.tls,
+        )
+
+
+def share_processors() -> int | None:
+    """Confine this process, and the server it may start, to the first processor; the one for the load generator."""
+    processors = allowed_processors()
+    pin_to(0, processors)
+    return processors[1] if len(processors) > 1 else None
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:

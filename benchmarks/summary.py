@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from mainspring.benchmarks.loops import DEFAULT, OURS
-from mainspring.benchmarks.runner import Cell, Results
-from mainspring.benchmarks.workload import Unit, Workload
+from mainspring.benchmarks.loops import DEFAULT, LIMIT, OURS
+from mainspring.benchmarks.runner import Cell
+from mainspring.benchmarks.workload import Unit
 
 
 @dataclass(frozen=True)
@@ -19,44 +18,44 @@ class Row:
     unit: Unit
     medians: dict[str, float]
     failures: dict[str, str]
+    unsupported: dict[str, str]
+    """What loops do not have, in their own words."""
     details: dict[str, dict[str, float]]
     rounds: int
     speeds: dict[str, float]
     """The speed of each loop over the default loop's."""
     best_peer: str | None
+    """The best of the other loops."""
     over_peer: float | None
     """This loop's speed over the best peer's."""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def summarise(workloads: list[Workload], results: Results) -> list[Row]:
-    return [summarise_row(workload, results.cells.get(workload.name, {})) for workload in workloads]
+    of_limit: float | None
+    """This loop's speed over that of the server without a loop."""
 
 
-def summarise_row(workload: Workload, cells: dict[str, Cell]) -> Row:
-    unit = workload.unit
+def summarise_row(workload: str, unit: Unit, cells: dict[str, Cell]) -> Row:
     medians = {
         loop: statistics.median(measurement.value for measurement in cell.measurements.values())
         for loop, cell in cells.items()
         if cell.measurements
     }
-    peers = [loop for loop in medians if loop not in {DEFAULT, OURS}]
+    peers = [loop for loop in medians if loop not in {OURS, LIMIT}]
     best = (max if unit.higher_is_better else min)(peers, key=medians.__getitem__, default=None)
     speeds = {loop: paired_speed(unit, cells, loop, DEFAULT) for loop in medians}
     return Row(
-        workload=workload.name,
+        workload=workload,
         unit=unit,
         medians=medians,
         failures={
             loop: "; ".join(sorted(set(cell.failures.values()))) for loop, cell in cells.items() if cell.failures
         },
+        unsupported={loop: cell.unsupported for loop, cell in cells.items() if cell.unsupported is not None},
         details={loop: median_details(cells[loop]) for loop in medians},
-        rounds=min((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),
+        # All loops have the same, but for one that was given up.
+        rounds=max((len(cell.measurements) + len(cell.failures) for cell in cells.values()), default=0),
         speeds={loop: speed for loop, speed in speeds.items() if speed is not None},
         best_peer=best,
         over_peer=paired_speed(unit, cells, OURS, best) if best is not None else None,
+        of_limit=paired_speed(unit, cells, OURS, LIMIT),
     )
 
 

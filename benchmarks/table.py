@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from mainspring.benchmarks.loops import DEFAULT, OURS, LoopKind
-from mainspring.benchmarks.machine import Machine
+from mainspring.benchmarks.loops import DEFAULT, OURS
+from mainspring.benchmarks.report import Report
 from mainspring.benchmarks.summary import Row
-from mainspring.benchmarks.workload import PROCESSOR_NS, REQUESTS
+from mainspring.benchmarks.workload import MICROSECONDS, PROCESSOR_NS, REQUESTS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-UNIT_NAMES = {PROCESSOR_NS: "ns", REQUESTS: "req/s"}
+UNIT_NAMES = {PROCESSOR_NS: "ns", REQUESTS: "req/s", MICROSECONDS: "us"}
 
 
-def print_tables(
-    console: Console, rows: list[Row], loops: list[LoopKind], classes: dict[str, str], machine: Machine
-) -> None:
-    names = [kind.name for kind in loops]
-    console.print(figures(rows, names))
-    console.print(
-        "ns: processor time an operation, less is better. req/s: requests per second of the server's "
-        "processor time, more is better; wall-clock rates and latencies are in the table below and in the JSON. "
-        "Ratios are speeds, so above 1 mainspring is faster. -: the loop has nothing of its own there.",
-        style="dim",
-    )
-    for note in notes(rows):
+def print_tables(console: Console, report: Report, rows: list[Row]) -> None:
+    names = list(report.loops)
+    if rows:
+        console.print(figures(rows, names))
+        console.print(
+            "ns: processor time an operation, less is better. req/s: requests per second of the processor time of the "
+            "process that is judged, more is better; wall-clock rates and latencies are in the table below and in the "
+            "JSON. Ratios are speeds, so above 1 mainspring is faster. -: the loop has nothing of its own there. "
+            "limit: the same server in C++ on bare epoll.",
+            style="dim",
+        )
+    for note in notes(rows, report.missing):
         console.print(note)
     if any("p50_us" in details for row in rows for details in row.details.values()):
         console.print(wall_clock(rows, names))
-    console.print(what_ran(loops, classes, machine))
+    console.print(what_ran(report))
 
 
 def figures(rows: list[Row], names: list[str]) -> Table:
@@ -39,13 +39,14 @@ def figures(rows: list[Row], names: list[str]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("/ default", justify="right")
     table.add_column("/ best peer", justify="right", no_wrap=True)
+    table.add_column("/ limit", justify="right")
     for row in rows:
         cells = [value_text(row, name) for name in names]
         unit = UNIT_NAMES.get(row.unit, row.unit.label)
         peer = Text("-")
         if row.over_peer is not None:
             peer = Text.assemble(ratio(row.over_peer), f" {row.best_peer}")
-        table.add_row(row.workload, unit, *cells, ratio(row.speeds.get(OURS)), peer)
+        table.add_row(row.workload, unit, *cells, ratio(row.speeds.get(OURS)), peer, ratio(row.of_limit))
     return table
 
 
@@ -62,12 +63,13 @@ def ratio(value: float | None) -> Text:
     return Text(f"{value:.2f}x", style=style)
 
 
-def notes(rows: list[Row]) -> list[str]:
+def notes(rows: list[Row], missing: dict[str, str]) -> list[str]:
     lines = [
         f"{'*' if loop in row.medians else 'failed'}: {row.workload} on {loop}: {reason}"
         for row in rows
         for loop, reason in row.failures.items()
     ]
+    lines += [f"-: {row.workload} on {loop}: {reason}" for row in rows for loop, reason in row.unsupported.items()]
     for row in rows:
         late = [
             f"{loop} {found['late_us']:,.0f} ({found['earliest_us']:,.0f})"
@@ -78,6 +80,7 @@ def notes(rows: list[Row]) -> list[str]:
             lines.append(
                 f"{row.workload}: median lateness in µs (earliest; negative: before its time): {', '.join(late)}."
             )
+    lines += [f"Not measured: {workload}: {reason}." for workload, reason in missing.items()]
     counts = sorted({row.rounds for row in rows})
     if len(counts) > 1:
         lines.append(f"Rounds: {counts[-1]}; where time ran out, {counts[0]}.")
@@ -87,7 +90,9 @@ def notes(rows: list[Row]) -> list[str]:
 
 
 def wall_clock(rows: list[Row], names: list[str]) -> Table:
-    table = Table(title="Servers by wall clock: requests per second; latency p50 / p99 / p99.9 in ms; server's load")
+    table = Table(
+        title="By wall clock: requests per second; latency p50 / p99 / p99.9 in ms; load of the process that is judged"
+    )
     table.add_column("workload")
     for name in names:
         table.add_column(name, justify="right")
@@ -108,12 +113,11 @@ def wall_clock(rows: list[Row], names: list[str]) -> Table:
     return table
 
 
-def what_ran(loops: list[LoopKind], classes: dict[str, str], machine: Machine) -> Table:
-    table = Table(title="What really ran", caption=str(machine))
+def what_ran(report: Report) -> Table:
+    table = Table(title="What really ran", caption=f"{report.machine}; {report.date}")
     table.add_column("loop")
     table.add_column("class")
     table.add_column("version")
-    for kind in loops:
-        version = machine.python if kind.name == DEFAULT else kind.version()
-        table.add_row(kind.name, classes[kind.name], version)
+    for name, ran in report.loops.items():
+        table.add_row(name, ran.class_name, report.machine.python if name == DEFAULT else ran.version)
     return table

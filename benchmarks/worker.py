@@ -1,6 +1,7 @@
 """One measurement in a process of its own: ``python -m mainspring.benchmarks.worker LOOP WORKLOAD WINDOWS``.
 
-Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 1 for the rest.
+Prints one JSON object. Its exit status says what went wrong: 3 when the loop did not start, 4 when something that the
+workload needs is not installed, 5 when the loop lacks what the workload needs, 1 for the rest.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ import sys
 import traceback
 from dataclasses import asdict
 
-from mainspring.benchmarks.loops import LOOPS, LoopDidNotStartError, LoopKind
-from mainspring.benchmarks.workload import Measurement, Windows
+from mainspring.benchmarks.limit import NAME as LIMIT_NAME
+from mainspring.benchmarks.loops import LIMIT, LOOPS, LoopDidNotStartError, LoopKind
+from mainspring.benchmarks.requirement import MissingRequirementError
+from mainspring.benchmarks.sizes import SIZE_WORKLOADS
+from mainspring.benchmarks.workload import Measurement, Windows, has_limit
 from mainspring.benchmarks.workloads import CATALOGUE
 
 LOOP_DID_NOT_START = 3
+REQUIREMENT_MISSING = 4
+UNSUPPORTED = 5
 PROBE = "probe"
 
 
 def probe(kind: LoopKind) -> Measurement:
     """Start the loop and do nothing else."""
+    if kind.name == LIMIT:
+        return Measurement(0.0, LIMIT_NAME)
 
     async def look() -> str:
         return kind.check(asyncio.get_running_loop())
@@ -41,7 +49,11 @@ def measure(loop_name: str, workload_name: str, windows: Windows) -> Measurement
         return probe(kind)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    workload = CATALOGUE[workload_name]
+    workload = (CATALOGUE | SIZE_WORKLOADS)[workload_name]
+    if kind.name == LIMIT:
+        if not has_limit(workload):
+            raise NotImplementedError(f"{workload_name!r} has no limit")
+        return workload.measure_limit(windows)
     return workload.measure(kind.factory(), lambda: kind.check(asyncio.get_running_loop()), windows)
 
 
@@ -51,6 +63,14 @@ def main(loop_name: str, workload_name: str, windows: str) -> int:
     except LoopDidNotStartError as error:
         print(json.dumps({"error": str(error)}))
         return LOOP_DID_NOT_START
+    except MissingRequirementError as error:
+        print(json.dumps({"error": str(error)}))
+        return REQUIREMENT_MISSING
+    except NotImplementedError as error:
+        traceback.print_exc()
+        where = traceback.extract_tb(error.__traceback__)[-1].name
+        print(json.dumps({"error": f"not implemented: {error}" if str(error) else f"{where} is not implemented"}))
+        return UNSUPPORTED
     except BaseException as error:
         traceback.print_exc()
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))

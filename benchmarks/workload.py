@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from mainspring.benchmarks.loops import LoopFactory
 
@@ -56,6 +56,7 @@ class Unit:
 PROCESSOR_NS = Unit("ns of processor time each", higher_is_better=False)
 SECONDS = Unit("seconds", higher_is_better=False, digits=3)
 BYTES = Unit("bytes", higher_is_better=False)
+MICROSECONDS = Unit("microseconds", higher_is_better=False, digits=1)
 REQUESTS = Unit("requests per second of processor time", higher_is_better=True)
 
 LoopCheck = Callable[[], str]
@@ -80,3 +81,13 @@ class Workload(Protocol):
         ...
 
     def measure(self, factory: LoopFactory, check: LoopCheck, windows: Windows) -> Measurement: ...
+
+
+class LimitedWorkload(Workload, Protocol):
+    """A workload that can also be put to the limit, the same server on bare epoll."""
+
+    def measure_limit(self, windows: Windows) -> Measurement: ...
+
+
+def has_limit(workload: Workload) -> TypeGuard[LimitedWorkload]:
+    return getattr(workload, "limit", None) is not None

@@ -1,5 +1,6 @@
-// Generator: N connections to 127.0.0.1 on one epoll, each with exactly one request outstanding. Owns the sockets
+// Generator: N connections to this machine on one epoll, each with exactly one request outstanding. Owns the sockets
 // and the counts. Edge-triggered, registered once: an exchange costs one send, one recv and a share of epoll_wait.
+// In the mode `accept` each request has a connection of its own.
 #pragma once
 
 #include <sys/epoll.h>
@@ -10,7 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -22,7 +23,9 @@
 #include "options.hpp"
 #include "processor_time.hpp"
 #include "system.hpp"
+#include "target.hpp"
 #include "tls.hpp"
+#include "websocket.hpp"
 
 namespace load {
 
@@ -49,11 +52,13 @@ class Generator {
   struct Connection {
     int descriptor = -1;
     std::string_view request;
+    std::string_view expected;
     std::size_t sent = 0;
     std::uint64_t started = 0;
     EchoAnswer echo;
     HttpAnswer http;
-    TlsClient::Session tls = nullptr;
+    Tls::Session tls = nullptr;
+    bool open = false;  // Connected, and the handshake is done.
   };
 
   // What receive_bytes() gives when there is nothing yet.
@@ -63,6 +68,10 @@ class Generator {
   void send_rest(Connection& connection);
   void receive(Connection& connection);
   void shake_hands(Connection& connection);
+  void watch(Connection& connection);
+  void begin_own_connection(Connection& connection);
+  bool is_open(Connection& connection);
+  void end_connection(Connection& connection);
   ssize_t send_bytes(Connection& connection, const char* data, std::size_t size);
   ssize_t receive_bytes(Connection& connection);
   void complete(Connection& connection);
@@ -72,11 +81,12 @@ class Generator {
 
   Options options_;
   EchoBlock block_;
+  WebSocketFrames frames_;
   std::string http_request_;
   std::vector<Connection> connections_;
   std::vector<char> buffer_;
   Latencies latencies_;
-  std::unique_ptr<TlsClient> tls_;
+  std::optional<Tls> tls_;
   int epoll_ = -1;
   std::size_t alive_ = 0;
   std::uint64_t issued_ = 0;
@@ -100,7 +110,9 @@ inline Generator::Generator(const Options& options)
       buffer_(buffer_size),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw system_error("epoll_create1", errno);
-  if (!options.tls_library.empty()) tls_ = std::make_unique<TlsClient>(options.tls_library);
+  if (options.mode == Mode::websocket)
+    for (std::size_t index = 0; index < options.connections; ++index) frames_.add(block_.window(index));
+  if (!options.tls_library.empty()) tls_ = Tls::client(options.tls_library);
 }
 
 inline Generator::~Generator() {
@@ -112,15 +124,53 @@ inline Generator::~Generator() {
 inline void Generator::connect() {
   for (std::size_t index = 0; index < connections_.size(); ++index) {
     Connection& connection = connections_[index];
-    connection.descriptor = open_connection(options_.port);
     connection.request = options_.mode == Mode::http ? std::string_view(http_request_) : block_.window(index);
-    if (tls_) shake_hands(connection);
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.ptr = &connection;
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.descriptor, &event) < 0) throw system_error("epoll_ctl", errno);
+    connection.expected = connection.request;
     ++alive_;
+    if (options_.mode == Mode::accept) continue;
+    connection.descriptor = open_connection(options_.target);
+    if (tls_) shake_hands(connection);
+    if (options_.mode == Mode::websocket) {
+      WebSocketFrames::upgrade(connection.descriptor, options_.path);
+      connection.request = frames_.request(index);
+      connection.expected = frames_.answer(index);
+    }
+    connection.open = true;
+    watch(connection);
   }
+}
+
+inline void Generator::watch(Connection& connection) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &connection;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.descriptor, &event) < 0) throw system_error("epoll_ctl", errno);
+}
+
+inline void Generator::begin_own_connection(Connection& connection) {
+  const auto index = static_cast<std::uint32_t>(&connection - connections_.data());
+  connection.descriptor = begin_connection(options_.target, INADDR_LOOPBACK + 1 + index);
+  if (tls_) connection.tls = tls_->start(connection.descriptor);
+  watch(connection);
+}
+
+inline bool Generator::is_open(Connection& connection) {
+  if (connection.open) return true;
+  if (const int code = connection_error(connection.descriptor)) throw system_error("connect", code);
+  // Until it is connected, OpenSSL's first step would find nowhere to write to.
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (getpeername(connection.descriptor, reinterpret_cast<sockaddr*>(&peer), &length) < 0) return false;
+  connection.open = !tls_ || tls_->handshake(connection.tls);
+  return connection.open;
+}
+
+inline void Generator::end_connection(Connection& connection) {
+  if (connection.tls) tls_->end(connection.tls);
+  connection.tls = nullptr;
+  close(connection.descriptor);
+  connection.descriptor = -1;
+  connection.open = false;
 }
 
 inline void Generator::run() {
@@ -190,11 +240,14 @@ inline void Generator::start_request(Connection& connection, std::uint64_t now) 
   ++issued_;
   connection.sent = 0;
   connection.started = now;
-  send_rest(connection);
+  if (options_.mode == Mode::accept)
+    begin_own_connection(connection);
+  else
+    send_rest(connection);
 }
 
 inline void Generator::send_rest(Connection& connection) {
-  if (connection.started == 0) return;  // The first edge of a connection that has not begun.
+  if (connection.started == 0 || !is_open(connection)) return;  // The first edges of a connection that has not begun.
   while (connection.sent < connection.request.size()) {
     const ssize_t count = send_bytes(connection, connection.request.data() + connection.sent,
                                      connection.request.size() - connection.sent);
@@ -206,7 +259,7 @@ inline void Generator::send_rest(Connection& connection) {
 inline ssize_t Generator::send_bytes(Connection& connection, const char* data, std::size_t size) {
   if (connection.tls) {
     const long count = tls_->write(connection.tls, data, size);
-    if (count < 0 && count != TlsClient::wants_more) throw std::runtime_error("sending by TLS failed");
+    if (count < 0 && count != Tls::wants_more) throw std::runtime_error("sending by TLS failed");
     return count < 0 ? nothing_yet : count;
   }
   const ssize_t count = send(connection.descriptor, data, size, MSG_NOSIGNAL);
@@ -217,8 +270,8 @@ inline ssize_t Generator::send_bytes(Connection& connection, const char* data, s
 inline ssize_t Generator::receive_bytes(Connection& connection) {
   if (connection.tls) {
     const long count = tls_->read(connection.tls, buffer_.data(), buffer_.size());
-    if (count == TlsClient::closed) return 0;
-    if (count == TlsClient::failed) throw std::runtime_error("receiving by TLS failed");
+    if (count == Tls::closed) return 0;
+    if (count == Tls::failed) throw std::runtime_error("receiving by TLS failed");
     return count < 0 ? nothing_yet : count;
   }
   const ssize_t count = recv(connection.descriptor, buffer_.data(), buffer_.size(), 0);
@@ -237,6 +290,10 @@ inline void Generator::shake_hands(Connection& connection) {
 }
 
 inline void Generator::receive(Connection& connection) {
+  if (!connection.open) {
+    send_rest(connection);
+    if (!connection.open) return;
+  }
   while (true) {
     const ssize_t count = receive_bytes(connection);
     if (count == 0) throw std::runtime_error("the server closed the connection");
@@ -244,7 +301,7 @@ inline void Generator::receive(Connection& connection) {
     const auto length = static_cast<std::size_t>(count);
     const bool finished = options_.mode == Mode::http
                               ? connection.http.take(buffer_.data(), length)
-                              : connection.echo.take(connection.request, buffer_.data(), length);
+                              : connection.echo.take(connection.expected, buffer_.data(), length);
     if (finished) {
       complete(connection);
       return;
@@ -258,6 +315,7 @@ inline void Generator::complete(Connection& connection) {
   const std::uint64_t now = now_nanoseconds();
   latencies_.add(now - connection.started);
   ++completed_;
+  if (options_.mode == Mode::accept) end_connection(connection);
   start_request(connection, now);
 }
 

@@ -8,13 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "target.hpp"
+
 namespace load {
 
-enum class Mode { echo, lines, http, idle };
+enum class Mode { echo, lines, http, websocket, idle, accept, datagrams };
 
 struct Options {
   Mode mode = Mode::echo;
-  std::uint16_t port = 0;
+  Target target;
   std::size_t connections = 10;
   std::size_t size = 1024;
   double duration = 1.0;
@@ -27,7 +29,8 @@ struct Options {
 };
 
 inline constexpr std::string_view usage =
-    "usage: mainspring-load --mode echo|lines|http|idle --port PORT [--connections N] [--size BYTES] [--path PATH]\n"
+    "usage: mainspring-load --mode echo|lines|http|websocket|idle|accept|datagrams (--port PORT | --unix PATH)\n"
+    "                       [--connections N] [--size BYTES] [--path PATH]\n"
     "                       [--duration SECONDS] [--warmup SECONDS] [--requests N] [--cpu K] [--watch PID]\n"
     "                       [--tls LIBRARY, such as libssl.so.3]\n";
 
@@ -44,12 +47,20 @@ inline Options parse_options(int count, char** words) {
         options.mode = Mode::lines;
       else if (value == "http")
         options.mode = Mode::http;
+      else if (value == "websocket")
+        options.mode = Mode::websocket;
       else if (value == "idle")
         options.mode = Mode::idle;
+      else if (value == "accept")
+        options.mode = Mode::accept;
+      else if (value == "datagrams")
+        options.mode = Mode::datagrams;
       else
         throw std::invalid_argument("no such mode: " + value);
     } else if (name == "--path") {
       options.path = value;
+    } else if (name == "--unix") {
+      options.target.unix_path = value;
     } else if (name == "--tls") {
       options.tls_library = value;
     } else {
@@ -58,7 +69,7 @@ inline Options parse_options(int count, char** words) {
       if (end == value.c_str() || *end != '\0' || !(number >= 0))
         throw std::invalid_argument("not a number for " + std::string(name) + ": " + value);
       if (name == "--port")
-        options.port = static_cast<std::uint16_t>(number);
+        options.target.port = static_cast<std::uint16_t>(number);
       else if (name == "--connections")
         options.connections = static_cast<std::size_t>(number);
       else if (name == "--size")
@@ -77,8 +88,9 @@ inline Options parse_options(int count, char** words) {
         throw std::invalid_argument("no such option: " + std::string(name));
     }
   }
-  if (options.port == 0 || options.connections == 0 || options.size == 0)
-    throw std::invalid_argument("--port, --connections and --size have to be positive");
+  if ((options.target.port == 0 && options.target.unix_path.empty()) || options.connections == 0 || options.size == 0)
+    throw std::invalid_argument("--port or --unix, --connections and --size have to be positive");
+  options.target.datagrams = options.mode == Mode::datagrams;
   return options;
 }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.serving import ServerWorkload
 
 CONNECTIONS = 50
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     from aiohttp import web
 
     async def hello(request: web.Request) -> web.Response:

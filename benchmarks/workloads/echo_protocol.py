@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.benchmarks.generator import Address
+from mainspring.benchmarks.limit import LimitServer
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.workloads.echo_sizes import BACKLOG, ECHO_SIZES
 
@@ -22,13 +24,13 @@ class EchoProtocol(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     server = await asyncio.get_running_loop().create_server(EchoProtocol, "127.0.0.1", 0, backlog=BACKLOG)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
 WORKLOADS = [
-    ServerWorkload(f"TCP echo, protocol, {label}", serve, "echo", connections, size, quick)
+    ServerWorkload(f"TCP echo, protocol, {label}", serve, "echo", connections, size, quick, limit=LimitServer())
     for label, size, connections, quick in ECHO_SIZES
 ]

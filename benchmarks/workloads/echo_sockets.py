@@ -7,6 +7,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from mainspring.benchmarks.generator import Address
+from mainspring.benchmarks.limit import LimitServer
 from mainspring.benchmarks.serving import ServerWorkload
 from mainspring.benchmarks.workloads.echo_sizes import BACKLOG, ECHO_SIZES
 
@@ -32,7 +34,7 @@ async def accept(listener: socket.socket) -> None:
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[int]:
+async def serve() -> AsyncIterator[Address]:
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         listener.setblocking(False)
         accepting = asyncio.get_running_loop().create_task(accept(listener))
@@ -45,6 +47,6 @@ async def serve() -> AsyncIterator[int]:
 
 
 WORKLOADS = [
-    ServerWorkload(f"TCP echo, sock_recv, {label}", serve, "echo", connections, size, quick)
+    ServerWorkload(f"TCP echo, sock_recv, {label}", serve, "echo", connections, size, quick, limit=LimitServer())
     for label, size, connections, quick in ECHO_SIZES
 ]

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from mainspring.benchmarks.generator import Address
+from mainspring.benchmarks.limit import LimitServer
 from mainspring.benchmarks.serving import ServerWorkload, StartServer
 from mainspring.benchmarks.workloads.echo_sizes import BACKLOG, ECHO_SIZES, KIB
 
@@ -47,7 +49,7 @@ def serving(handler: Handler) -> StartServer:
     """How to serve with this handler."""
 
     @asynccontextmanager
-    async def serve() -> AsyncIterator[int]:
+    async def serve() -> AsyncIterator[Address]:
         server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=BACKLOG)
         async with server:
             yield server.sockets[0].getsockname()[1]
@@ -57,12 +59,22 @@ def serving(handler: Handler) -> StartServer:
 
 WORKLOADS = [
     *(
-        ServerWorkload(f"TCP echo, streams, {label}", serving(echo), "echo", connections, size, quick)
+        ServerWorkload(
+            f"TCP echo, streams, {label}", serving(echo), "echo", connections, size, quick, limit=LimitServer()
+        )
         for label, size, connections, quick in ECHO_SIZES
     ),
-    ServerWorkload("TCP echo, readline, 1 KiB x 10", serving(echo_lines), "lines", 10, KIB, False),
-    ServerWorkload("TCP echo, readexactly, 1 KiB x 10", serving(echo_exactly(KIB)), "echo", 10, KIB, False),
+    ServerWorkload("TCP echo, readline, 1 KiB x 10", serving(echo_lines), "lines", 10, KIB, False, limit=LimitServer()),
     ServerWorkload(
-        "TCP echo, readexactly, 100 KiB x 10", serving(echo_exactly(100 * KIB)), "echo", 10, 100 * KIB, False
+        "TCP echo, readexactly, 1 KiB x 10", serving(echo_exactly(KIB)), "echo", 10, KIB, False, limit=LimitServer()
+    ),
+    ServerWorkload(
+        "TCP echo, readexactly, 100 KiB x 10",
+        serving(echo_exactly(100 * KIB)),
+        "echo",
+        10,
+        100 * KIB,
+        False,
+        limit=LimitServer(),
     ),
 ]

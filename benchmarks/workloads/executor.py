@@ -37,7 +37,7 @@ async def to_thread_at_once(loop: asyncio.AbstractEventLoop, count: int) -> None
 WORKLOADS = [
     CallbackWorkload("run_in_executor, one by one", one_by_one, first_count=100, threads=True),
     CallbackWorkload("run_in_executor, 100 at once", at_once(100), first_count=100, threads=True),
-    CallbackWorkload("run_in_executor, 1,000 at once", at_once(1000), first_count=1000, threads=True),
+    CallbackWorkload("run_in_executor, 1,000 at once", at_once(1000), first_count=1000, threads=True, quick=False),
     CallbackWorkload("to_thread, one by one", to_thread_one_by_one, first_count=100, threads=True),
-    CallbackWorkload("to_thread, 100 at once", to_thread_at_once, first_count=100, threads=True),
+    CallbackWorkload("to_thread, 100 at once", to_thread_at_once, first_count=100, threads=True, quick=False),
 ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from mainspring.benchmarks.generator import GeneratorError, command
 from mainspring.benchmarks.loops import LoopFactory
+from mainspring.benchmarks.memory import resident_bytes
 from mainspring.benchmarks.pinning import pin_to
 from mainspring.benchmarks.serving import in_thread
 from mainspring.benchmarks.workload import BYTES, LoopCheck, Measurement, Unit, Windows
@@ -18,11 +17,6 @@ from mainspring.benchmarks.workload import BYTES, LoopCheck, Measurement, Unit, 
 # The first connections bring in code and pools that the others share, so they are not counted.
 FIRST = 200
 COUNTED = 2000
-
-
-def resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class IdleProtocol(asyncio.Protocol):

@@ -1,0 +1,82 @@
+"""The workloads that are a client of a database: the client in this process, the database on the other processor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+
+from mainspring.benchmarks.loops import LoopFactory
+from mainspring.benchmarks.pinning import allowed_processors, pin_to
+from mainspring.benchmarks.service import Service
+from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
+
+Request = Callable[[], Awaitable[None]]
+"""Asks once and checks the answer."""
+
+Connect = Callable[[int], AbstractAsyncContextManager[Request]]
+"""Is connected to the port while entered."""
+
+
+@dataclass(frozen=True)
+class ServiceClientWorkload:
+    """Keeps one request outstanding on each connection; judged by requests per second of the client's processor time.
+
+    The processor time is that of this process (``time.process_time``), the same account that servers are judged by.
+    """
+
+    name: str
+    service: Service
+    connect: Connect
+    connections: int
+    batch: int = 1
+    """How many requests one call makes."""
+    unit: Unit = REQUESTS
+    network: bool = True
+    quick: bool = False
+
+    def measure(self, factory: LoopFactory, check: LoopCheck, windows: Windows) -> Measurement:
+        processors = allowed_processors()
+        with self.service(processors[1] if len(processors) > 1 else None) as port:
+            pin_to(0, processors)
+            with asyncio.Runner(loop_factory=factory) as runner:
+                return runner.run(self._ask(port, check, windows))
+
+    async def _ask(self, port: int, check: LoopCheck, windows: Windows) -> Measurement:
+        latencies: list[float] = []
+        running = True
+
+        async def ask(request: Request) -> None:
+            while running:
+                began = time.perf_counter()
+                await request()
+                latencies.append(time.perf_counter() - began)
+
+        async with AsyncExitStack() as stack:
+            requests = [await stack.enter_async_context(self.connect(port)) for _ in range(self.connections)]
+            async with asyncio.TaskGroup() as tasks:
+                for request in requests:
+                    tasks.create_task(ask(request))
+                await asyncio.sleep(windows.warmup)
+                latencies.clear()
+                processor, wall = time.process_time(), time.perf_counter()
+                await asyncio.sleep(windows.server)
+                processor, wall = time.process_time() - processor, time.perf_counter() - wall
+                found = sorted(latencies)
+                running = False
+        if not found:
+            raise RuntimeError("no answer while measuring")
+        return Measurement(
+            value=len(found) * self.batch / processor,
+            loop_class=check(),
+            details={
+                "wall_requests_per_second": len(found) * self.batch / wall,
+                **{
+                    f"{name}_us": found[min(len(found) - 1, int(len(found) * share))] * 1e6
+                    for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+                },
+                "server_load": processor / wall,
+            },
+        )
