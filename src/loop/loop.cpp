@@ -156,6 +156,7 @@ void Loop::close() {
   while (wakes_claimed_.load(std::memory_order_acquire) > 0 && !uv_->forked()) std::this_thread::yield();
   uv_.reset();
   read_buffer_.reset();
+  addresses_.reset();
 }
 
 int Loop::visit_handle(Handle* handle, visitproc visit, void* argument) {

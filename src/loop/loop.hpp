@@ -22,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loop/address_cache.hpp"
 #include "loop/completion.hpp"
 #include "loop/handle.hpp"
 #include "loop/io_object.hpp"
@@ -167,6 +168,12 @@ class Loop {
   char* read_buffer() { return read_buffer_.get(); }
   static constexpr size_t kReadBufferSize = 256 * 1024;
 
+  // The addresses of datagrams. Made with the first.
+  AddressCache& addresses() {
+    if (!addresses_) addresses_ = std::make_unique<AddressCache>();
+    return *addresses_;
+  }
+
   // asyncio.open_connection() makes its writer in the turn after connection_made().
   void expect_stream_writer() { stream_writer_turns_ = 2; }
   bool expects_stream_writer() const { return stream_writer_turns_ > 0; }
@@ -244,6 +251,7 @@ class Loop {
   std::vector<IoObject*> unflushed_;
   IoObject* active_ = nullptr;
   std::unique_ptr<char, AlignedFree> read_buffer_;
+  std::unique_ptr<AddressCache> addresses_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
   int64_t timers_fired_at_ = 0;
