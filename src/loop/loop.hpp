@@ -33,6 +33,7 @@
 #include "loop/sleeper.hpp"
 #include "loop/timer_wheel.hpp"
 #include "loop/waits.hpp"
+#include "loop/waker.hpp"
 #include "loop/watched_descriptor.hpp"
 #include "uv/event_loop.hpp"
 
@@ -241,6 +242,7 @@ class Loop {
   Ref module_;
   PyObject* self_ = nullptr;
   std::unique_ptr<uv::EventLoop> uv_;
+  std::unique_ptr<Waker> waker_;
   ReadyQueue ready_;
   TimerWheel timers_;
   PollPolicy policy_;

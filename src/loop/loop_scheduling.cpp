@@ -130,7 +130,7 @@ void Loop::remove_timer(TimerHandle* handle) {
 void Loop::wake_if_waiting() {
   if (!waiting_ || woken_) return;
   woken_ = true;
-  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+  if (phase_.exchange(kWoken) == kPolling) waker_->wake();
 }
 
 bool Loop::claim_wake() {
@@ -141,7 +141,7 @@ bool Loop::claim_wake() {
 }
 
 void Loop::send_wake() {
-  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+  if (phase_.exchange(kWoken) == kPolling) waker_->wake();
   wakes_claimed_.fetch_sub(1, std::memory_order_release);
 }
 
