@@ -110,6 +110,10 @@ class Loop {
   // Wakes the loop if it waits. With the GIL.
   void wake_if_waiting();
 
+  // The same, giving up the GIL meanwhile: where the kernel lets the loop go first, it would only run into the GIL, and
+  // sleep again until the caller has come to a wait.
+  void wake_without_gil();
+
   // The same in two steps, for a thread that first lets go of the GIL, so that the loop finds it free: claim_wake()
   // with the GIL, and if that was true send_wake() soon after, without it. The Loop stays open in between.
   bool claim_wake();

@@ -133,6 +133,13 @@ void Loop::wake_if_waiting() {
   if (phase_.exchange(kWoken) == kPolling) waker_->wake();
 }
 
+void Loop::wake_without_gil() {
+  if (!claim_wake()) return;
+  PyThreadState* thread = PyEval_SaveThread();
+  send_wake();
+  PyEval_RestoreThread(thread);
+}
+
 bool Loop::claim_wake() {
   if (!waiting_ || woken_) return false;
   woken_ = true;

@@ -1,7 +1,7 @@
 // Ends the loop's wait from another thread, by an event descriptor.
 //
-// libuv has uv_async_send for that, but there the thread that is woken waits for the one that wakes it to return from its
-// system call, spinning, and it does so before any callback runs.
+// libuv has uv_async_send for that, but there the thread that is woken waits for the one that wakes it to return from
+// its system call, spinning, and it does so before any callback runs.
 #pragma once
 
 #include "uv/poller.hpp"
