@@ -30,12 +30,18 @@ class NameMethods:
 
         Raises ``socket.gaierror`` as that function does.
         """
-        untouched = socket.getaddrinfo is _getaddrinfo and not self._debug and isinstance(flags, int)
-        if untouched and _is_numeric_host(host) and _is_numeric_port(port):
-            try:
-                return _getaddrinfo(host, port, family, type, proto, int(flags) | _NUMERIC_HOST)
-            except OSError:
-                pass  # It was a name after all, or the error is to be the one for the flags that were given.
+        if socket.getaddrinfo is _getaddrinfo and not self._debug:
+            answer = self._numeric_addresses(host, port, family, type, proto, flags)
+            if answer is not None:
+                return answer
+            if _is_numeric_host(host) and _is_numeric_port(port) and isinstance(flags, int):
+                try:
+                    answer = _getaddrinfo(host, port, family, type, proto, int(flags) | _NUMERIC_HOST)
+                except OSError:
+                    pass  # It was a name after all, or the error is to be the one for the flags that were given.
+                else:
+                    self._learn_addresses(host, port, family, type, proto, flags, answer)
+                    return answer
         return await asyncio.BaseEventLoop.getaddrinfo(
             self, host, port, family=family, type=type, proto=proto, flags=flags
         )

@@ -45,7 +45,7 @@ PyObject* call_soon_threadsafe(PyObject* self, Arguments args, Py_ssize_t count,
   Handle* handle = loop->call_soon(callback, given.rest, given.rest_count, given.context);
   if (!handle) return nullptr;
   handle->threadsafe = loop->state().asyncio_thread_safe_handle != nullptr;
-  loop->wake_if_waiting();
+  loop->wake_without_gil();
   return reinterpret_cast<PyObject*>(handle);
 }
 
@@ -406,8 +406,8 @@ PyGetSetDef loop_attributes[] = {
 std::vector<PyMethodDef>& all_loop_methods() {
   static std::vector<PyMethodDef> methods = [] {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
-    for (const PyMethodDef* room : {datagram_methods_of_loop, executor_methods_of_loop, socket_methods_of_loop,
-                                    stream_methods_of_loop, tls_methods_of_loop}) {
+    for (const PyMethodDef* room : {datagram_methods_of_loop, executor_methods_of_loop, name_methods_of_loop,
+                                    socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

@@ -57,6 +57,7 @@ PYBIND11_MODULE(_core, module) {
   bind_handles(module, *state);
   bind_datagrams(module, *state);
   bind_sockets(module, *state);
+  bind_names(*state);
   bind_executor(module, *state);
   bind_streams(module, *state);
   bind_stream_api(module, *state);

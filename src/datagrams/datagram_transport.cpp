@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -16,7 +17,9 @@ namespace {
 // No IP datagram is larger than a slot.
 constexpr size_t kSlot = 64 * 1024;
 constexpr unsigned kSendBatch = 32;
-constexpr unsigned kBatch = Loop::kReadBufferSize / kSlot;
+constexpr int kBatch = Loop::kReadBufferSize / kSlot;
+// More datagrams than these leave the turn to others first.
+constexpr int kMostATurn = 32;
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
@@ -69,15 +72,22 @@ int DatagramTransport::serve(void* owner, int events) {
 // --- receiving -------------------------------------------------------------------------------------------------------
 
 int DatagramTransport::read() {
-  if (lost() || closing_ || paused_ || !open_) return 0;
-  return family_ == AF_INET || family_ == AF_INET6 ? read_batch() : read_one();
+  const auto reads = [this] { return !lost() && !closing_ && !paused_ && open_; };
+  if (family_ != AF_INET && family_ != AF_INET6) return reads() ? read_one() : 0;
+  // Where several come at a time, the next have come meanwhile: to ask for them costs less than to poll first.
+  int more = 2;
+  for (int left = kMostATurn; left > 0 && more > 1 && reads(); left -= more) {
+    if (read_batch(&more) < 0) return -1;
+  }
+  return 0;
 }
 
-int DatagramTransport::read_batch() {
+// Receives and delivers up to kBatch; `received` is how many there were.
+int DatagramTransport::read_batch(int* received) {
   mmsghdr messages[kBatch];
   iovec vectors[kBatch];
   sockaddr_storage senders[kBatch];
-  for (unsigned i = 0; i < kBatch; ++i) {
+  for (int i = 0; i < kBatch; ++i) {
     vectors[i] = {loop_->read_buffer() + i * kSlot, kSlot};
     messages[i] = {};
     messages[i].msg_hdr.msg_iov = &vectors[i];
@@ -86,6 +96,7 @@ int DatagramTransport::read_batch() {
     messages[i].msg_hdr.msg_namelen = sizeof senders[i];
   }
   const int count = recvmmsg(fd_, messages, kBatch, MSG_DONTWAIT, nullptr);
+  *received = std::max(count, 0);
   if (count < 0) return received_error();
   // The protocol may run anything, other transports' reads included, so everything is copied out first.
   Ref data[kBatch];
@@ -97,7 +108,8 @@ int DatagramTransport::read_batch() {
   for (int i = 0; i < count; ++i) {
     // What the protocol does with one decides whether there is a next.
     if (lost() || closing_ || !open_) return 0;
-    const Ref address = python_address(senders[i], messages[i].msg_hdr.msg_namelen);
+    const auto* sender = reinterpret_cast<const sockaddr*>(&senders[i]);
+    const Ref address = Ref::steal(loop_->addresses().to_python(sender, messages[i].msg_hdr.msg_namelen));
     if (!address) return fatal_error("Fatal read error on datagram transport");
     if (paused_) {
       if (!hold(data[i].get(), address.get())) return fatal_error("Fatal read error on datagram transport");
@@ -180,21 +192,6 @@ int DatagramTransport::read_one() {
   return result ? 0 : report_step(names()._read_ready);
 }
 
-Ref DatagramTransport::python_address(const sockaddr_storage& storage, socklen_t size) {
-  if (last_address_ && size == last_sender_size_ && std::memcmp(&storage, &last_sender_, size) == 0) {
-    return Ref::borrow(last_address_);
-  }
-  Address address;
-  address.set(reinterpret_cast<const sockaddr*>(&storage), size);
-  Ref made = Ref::steal(address.to_python());
-  if (made && size <= sizeof last_sender_) {
-    std::memcpy(&last_sender_, &storage, size);
-    last_sender_size_ = size;
-    Py_XSETREF(last_address_, Py_NewRef(made.get()));
-  }
-  return made;
-}
-
 int DatagramTransport::received_error() {
   if (would_block(errno)) return 0;
   PyErr_SetFromErrno(PyExc_OSError);
@@ -268,7 +265,7 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
   sockaddr_storage storage;
   if (connected_) {
     sent = ::send(fd_, data, size, MSG_NOSIGNAL);
-  } else if (const socklen_t length = numeric_address(address, family_, &storage)) {
+  } else if (const socklen_t length = loop_->addresses().from_python(address, family_, &storage)) {
     sent = ::sendto(fd_, data, size, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage), length);
   } else {
     // Host names, scopes and other families: Python's socket knows them all.
@@ -327,7 +324,7 @@ int DatagramTransport::send_batch() {
     if (count == kSendBatch) break;
     messages[count] = {};
     if (!connected_) {
-      const socklen_t length = numeric_address(waiting.address.get(), family_, &receivers[count]);
+      const socklen_t length = loop_->addresses().from_python(waiting.address.get(), family_, &receivers[count]);
       if (length == 0) break;
       messages[count].msg_hdr.msg_name = &receivers[count];
       messages[count].msg_hdr.msg_namelen = length;
@@ -450,7 +447,6 @@ int DatagramTransport::clear(PyObject* self) {
   Py_CLEAR(transport->socket_);
   Py_CLEAR(transport->address_);
   Py_CLEAR(transport->held_);
-  Py_CLEAR(transport->last_address_);
   return 0;
 }
 
@@ -459,7 +455,6 @@ int DatagramTransport::traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(transport->socket_);
   Py_VISIT(transport->address_);
   Py_VISIT(transport->held_);
-  Py_VISIT(transport->last_address_);
   if (transport->waiting_) {
     for (const Waiting& waiting : *transport->waiting_) Py_VISIT(waiting.address.get());
   }

@@ -8,7 +8,6 @@
 
 #include <deque>
 
-#include "loop/address.hpp"
 #include "loop/flow_control.hpp"
 #include "loop/transport.hpp"
 
@@ -54,7 +53,7 @@ class DatagramTransport : public Transport {
   static void close_descriptor(IoObject* io);
 
   int read();
-  int read_batch();
+  int read_batch(int* received);
   int read_one();
   int deliver(PyObject* data, PyObject* address);
   bool hold(PyObject* data, PyObject* address);
@@ -68,7 +67,6 @@ class DatagramTransport : public Transport {
   int fatal_error(const char* message);
   int close_with(PyObject* exception);
   bool update_interest();
-  Ref python_address(const sockaddr_storage& storage, socklen_t size);
 
   PyObject* socket_;
   PyObject* address_;
@@ -78,10 +76,6 @@ class DatagramTransport : public Transport {
   size_t waiting_size_;
   FlowControl flow_;
   std::deque<Waiting>* waiting_;  // made when the first datagram has to wait
-  // The last sender, whose Python address is used again: most datagrams of a turn come from few.
-  sockaddr_in6 last_sender_;
-  socklen_t last_sender_size_;
-  PyObject* last_address_;
 };
 
 }  // namespace mainspring

@@ -31,6 +31,7 @@ Loop::Loop(ModuleState& state)
     : state_(state),
       module_(Ref::borrow(state.module)),
       uv_(std::make_unique<uv::EventLoop>()),
+      waker_(std::make_unique<Waker>(*uv_)),
       descriptors_(*this),
       waits_(*this),
       // A buffer this large from malloc lies 16 bytes past a page, where copying is many times slower on some
@@ -154,8 +155,10 @@ void Loop::close() {
   signal_pipe_.close();
   // A thread that has claimed a wake-up is about to send it. The threads of a forked child's parent never will.
   while (wakes_claimed_.load(std::memory_order_acquire) > 0 && !uv_->forked()) std::this_thread::yield();
+  waker_.reset();
   uv_.reset();
   read_buffer_.reset();
+  addresses_.reset();
 }
 
 int Loop::visit_handle(Handle* handle, visitproc visit, void* argument) {

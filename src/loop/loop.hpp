@@ -22,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loop/address_cache.hpp"
 #include "loop/completion.hpp"
 #include "loop/handle.hpp"
 #include "loop/io_object.hpp"
@@ -32,6 +33,7 @@
 #include "loop/sleeper.hpp"
 #include "loop/timer_wheel.hpp"
 #include "loop/waits.hpp"
+#include "loop/waker.hpp"
 #include "loop/watched_descriptor.hpp"
 #include "uv/event_loop.hpp"
 
@@ -111,6 +113,10 @@ class Loop {
   // Wakes the loop if it waits. With the GIL.
   void wake_if_waiting();
 
+  // The same, giving up the GIL meanwhile: where the kernel lets the loop go first, it would only run into the GIL, and
+  // sleep again until the caller has come to a wait.
+  void wake_without_gil();
+
   // The same in two steps, for a thread that first lets go of the GIL, so that the loop finds it free: claim_wake()
   // with the GIL, and if that was true send_wake() soon after, without it. The Loop stays open in between.
   bool claim_wake();
@@ -169,6 +175,12 @@ class Loop {
   // One page-aligned buffer for all reads; its contents are copied out before anything else can read.
   char* read_buffer() { return read_buffer_.get(); }
   static constexpr size_t kReadBufferSize = 256 * 1024;
+
+  // The addresses of datagrams. Made with the first.
+  AddressCache& addresses() {
+    if (!addresses_) addresses_ = std::make_unique<AddressCache>();
+    return *addresses_;
+  }
 
   // asyncio.open_connection() makes its writer in the turn after connection_made().
   void expect_stream_writer() { stream_writer_turns_ = 2; }
@@ -244,6 +256,7 @@ class Loop {
   Ref module_;
   PyObject* self_ = nullptr;
   std::unique_ptr<uv::EventLoop> uv_;
+  std::unique_ptr<Waker> waker_;
   ReadyQueue ready_;
   TimerWheel timers_;
   PollPolicy policy_;
@@ -254,6 +267,7 @@ class Loop {
   std::vector<IoObject*> unflushed_;
   IoObject* active_ = nullptr;
   std::unique_ptr<char, AlignedFree> read_buffer_;
+  std::unique_ptr<AddressCache> addresses_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
   int64_t timers_fired_at_ = 0;

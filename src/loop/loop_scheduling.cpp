@@ -130,7 +130,14 @@ void Loop::remove_timer(TimerHandle* handle) {
 void Loop::wake_if_waiting() {
   if (!waiting_ || woken_) return;
   woken_ = true;
-  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+  if (phase_.exchange(kWoken) == kPolling) waker_->wake();
+}
+
+void Loop::wake_without_gil() {
+  if (!claim_wake()) return;
+  PyThreadState* thread = PyEval_SaveThread();
+  send_wake();
+  PyEval_RestoreThread(thread);
 }
 
 bool Loop::claim_wake() {
@@ -141,7 +148,7 @@ bool Loop::claim_wake() {
 }
 
 void Loop::send_wake() {
-  if (phase_.exchange(kWoken) == kPolling) uv_->wake();
+  if (phase_.exchange(kWoken) == kPolling) waker_->wake();
   wakes_claimed_.fetch_sub(1, std::memory_order_release);
 }
 

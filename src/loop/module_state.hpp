@@ -13,6 +13,7 @@
 
 namespace mainspring {
 
+class NumericAnswers;
 struct StreamClasses;
 struct TlsState;
 
@@ -52,6 +53,8 @@ struct ModuleState {
   size_t datagram_header = 0;  // what a waiting datagram counts beside its bytes
 
   StreamClasses* stream_classes = nullptr;  // owned; what the streams room keeps
+
+  NumericAnswers* numeric_answers = nullptr;  // owned; what the names room keeps
 
   // socket.socket, and what its methods and attributes are as long as nobody replaces them.
   PyTypeObject* socket_type = nullptr;

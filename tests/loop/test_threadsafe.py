@@ -109,3 +109,27 @@ def test_arguments_are_released_after_the_call(loop):
     del thing
     loop.run_forever()
     assert dead() is None
+
+
+def test_threads_may_call_until_the_loop_is_closed(loop_factory):
+    for _ in range(20):
+        loop = loop_factory()
+        refused = []
+
+        def work(loop=loop, refused=refused):
+            try:
+                while True:
+                    loop.call_soon_threadsafe(lambda: None)
+                    time.sleep(0)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        loop.call_later(0.002, loop.stop)
+        loop.run_forever()
+        loop.close()
+        for thread in threads:
+            thread.join(30)
+        assert refused == ["Event loop is closed"] * 3

@@ -144,3 +144,28 @@ SIGNALLED_CHILD = """
 def test_a_signal_of_a_forked_child_does_not_reach_the_parents_handlers(loop_name):
     done = run_program(PRELUDE + SIGNALLED_CHILD, loop_name, options=["-W", "ignore::DeprecationWarning"])
     assert (done.stderr, done.stdout, done.returncode) == ("", "[]\n", 0)
+
+
+CLOSED_COPY = """
+    import threading
+
+    async def woken():
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            done = loop.create_future()
+            threading.Timer(0.01, loop.call_soon_threadsafe, [done.set_result, None]).start()
+            await done
+
+    loop = factory()
+    loop.run_until_complete(woken())
+    assert wait(fork(loop.close)) == 0
+    loop.run_until_complete(asyncio.wait_for(woken(), 20))
+    loop.close()
+    print("fine")
+"""
+
+
+def test_a_child_that_closes_its_copy_of_a_loop_leaves_the_parents_to_be_woken():
+    # Closing the default loop's copy takes the descriptor that wakes it from the epoll set that both share.
+    done = run_program(PRELUDE + CLOSED_COPY, "mainspring", options=["-W", "ignore::DeprecationWarning"])
+    assert (done.stderr, done.stdout, done.returncode) == ("", "fine\n", 0)
