@@ -9,8 +9,6 @@ namespace mainspring::uv {
 
 namespace {
 
-void on_wake(uv_async_t*) {}
-
 void close_handle(uv_handle_t* handle, void*) {
   if (uv_is_closing(handle)) return;
   if (Poller* poller = Poller::from_handle(handle)) {
@@ -25,7 +23,6 @@ void close_handle(uv_handle_t* handle, void*) {
 EventLoop::EventLoop() : owner_(uv_os_getpid()) {
   check(uv_loop_init(&loop_), "uv_loop_init");
   try {
-    check(uv_async_init(&loop_, &wake_, on_wake), "uv_async_init");
     alarm_.emplace(&loop_);
   } catch (...) {
     close();
@@ -46,8 +43,6 @@ bool EventLoop::forked() const { return uv_os_getpid() != owner_; }
 void EventLoop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
 
 void EventLoop::wait() { uv_run(&loop_, UV_RUN_ONCE); }
-
-void EventLoop::wake() noexcept { uv_async_send(&wake_); }
 
 void EventLoop::close() {
   uv_walk(&loop_, close_handle, nullptr);

@@ -1,4 +1,4 @@
-// The uv_loop_t of one asyncio loop, with the handle that wakes it.
+// The uv_loop_t of one asyncio loop.
 //
 // Owned by Loop. libuv's callbacks only note what happened: a Poller whose descriptor is ready goes to
 // `arrivals`, in the order in which the kernel reported it, and the loop serves it once libuv has returned. So no
@@ -29,11 +29,8 @@ class EventLoop {
   // Reports what is ready now.
   void poll();
 
-  // Waits until something is ready, wake() was called or the Alarm rang.
+  // Waits until something is ready or the Alarm rang.
   void wait();
-
-  // Ends a wait() in progress, or makes the next one return at once. May be called from any thread.
-  void wake() noexcept;
 
   // Whether this is a forked child of the process that made it.
   bool forked() const;
@@ -46,7 +43,6 @@ class EventLoop {
   void close();
 
   uv_loop_t loop_;
-  uv_async_t wake_;
   std::optional<Alarm> alarm_;
   uv_pid_t owner_;
   std::vector<Poller*> arrivals_;
