@@ -7,7 +7,7 @@
 
 namespace mainspring {
 
-Waker::Waker(uv::EventLoop& loop) : loop_(loop), descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+Waker::Waker(uv::EventLoop& loop) : descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (descriptor_ < 0) uv::fail_with_errno("eventfd");
   try {
     poller_ = uv::Poller::open(loop, descriptor_, this, serve);
@@ -19,8 +19,7 @@ Waker::Waker(uv::EventLoop& loop) : loop_(loop), descriptor_(eventfd(0, EFD_NONB
 }
 
 Waker::~Waker() {
-  // In a forked child this would end the parent's waiting for it, because both share one epoll set.
-  if (!loop_.forked()) poller_->close();
+  poller_->close();
   ::close(descriptor_);
 }
 

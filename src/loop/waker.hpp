@@ -22,7 +22,6 @@ class Waker {
  private:
   static int serve(void* owner, int events);
 
-  uv::EventLoop& loop_;
   int descriptor_;
   uv::Poller* poller_;
 };

@@ -1,5 +1,6 @@
 #include "uv/event_loop.hpp"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include "uv/failure.hpp"
@@ -8,6 +9,14 @@
 namespace mainspring::uv {
 
 namespace {
+
+unsigned forks = 0;
+
+unsigned count_forks() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  check(-registered, "pthread_atfork");
+  return forks;
+}
 
 void close_handle(uv_handle_t* handle, void*) {
   if (uv_is_closing(handle)) return;
@@ -20,7 +29,7 @@ void close_handle(uv_handle_t* handle, void*) {
 
 }  // namespace
 
-EventLoop::EventLoop() : owner_(uv_os_getpid()) {
+EventLoop::EventLoop() : forks_(count_forks()) {
   check(uv_loop_init(&loop_), "uv_loop_init");
   try {
     alarm_.emplace(&loop_);
@@ -38,7 +47,7 @@ EventLoop::~EventLoop() {
   }
 }
 
-bool EventLoop::forked() const { return uv_os_getpid() != owner_; }
+bool EventLoop::forked() const { return forks != forks_; }
 
 void EventLoop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
 

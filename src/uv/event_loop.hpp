@@ -32,7 +32,8 @@ class EventLoop {
   // Waits until something is ready or the Alarm rang.
   void wait();
 
-  // Whether this is a forked child of the process that made it.
+  // Whether this is a forked child of the process that made it. What is unregistered there is gone for the parent too,
+  // because both share one epoll set. Costs no system call.
   bool forked() const;
 
   Alarm& alarm() { return *alarm_; }
@@ -44,7 +45,7 @@ class EventLoop {
 
   uv_loop_t loop_;
   std::optional<Alarm> alarm_;
-  uv_pid_t owner_;
+  unsigned forks_;  // of this process and its ancestors, when the loop was made
   std::vector<Poller*> arrivals_;
 };
 

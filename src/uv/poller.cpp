@@ -24,7 +24,7 @@ Poller* Poller::open(EventLoop& loop, int fd, void* owner, Serve serve) {
 }
 
 void Poller::watch(int events) {
-  if (events == interest_ && !stopped_by_libuv_) return;
+  if ((events == interest_ && !stopped_by_libuv_) || loop_.forked()) return;
   interest_ = events;
   stopped_by_libuv_ = false;
   if (events == 0) {
@@ -37,6 +37,8 @@ void Poller::watch(int events) {
 void Poller::close() {
   closing_ = true;
   interest_ = 0;
+  // A forked child leaves the set alone, which is its parent's as well.
+  if (loop_.forked()) return;
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_), on_close);
 }
 

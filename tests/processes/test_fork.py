@@ -156,16 +156,34 @@ CLOSED_COPY = """
             threading.Timer(0.01, loop.call_soon_threadsafe, [done.set_result, None]).start()
             await done
 
+    async def connect():
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        return server, *await asyncio.open_connection(*server.sockets[0].getsockname())
+
+    async def use(reader, writer, got):
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        os.write(write_end, b"x")
+        assert await got.get() == b"x"
+
     loop = factory()
     loop.run_until_complete(woken())
+    server, reader, writer = loop.run_until_complete(connect())
+    read_end, write_end = os.pipe()
+    got = asyncio.Queue()
+    loop.add_reader(read_end, lambda: got.put_nowait(os.read(read_end, 10)))
+    loop.run_until_complete(use(reader, writer, got))
     assert wait(fork(loop.close)) == 0
     loop.run_until_complete(asyncio.wait_for(woken(), 20))
-    loop.close()
+    loop.run_until_complete(asyncio.wait_for(use(reader, writer, got), 20))
+    loop.run_until_complete(asyncio.wait_for(use(*loop.run_until_complete(connect())[1:], got), 20))
     print("fine")
+    sys.stdout.flush()
+    os._exit(0)
 """
 
 
-def test_a_child_that_closes_its_copy_of_a_loop_leaves_the_parents_to_be_woken():
+def test_a_child_that_closes_its_copy_of_a_loop_leaves_the_parents_alone():
     # Closing the default loop's copy takes the descriptor that wakes it from the epoll set that both share.
     done = run_program(PRELUDE + CLOSED_COPY, "mainspring", options=["-W", "ignore::DeprecationWarning"])
     assert (done.stderr, done.stdout, done.returncode) == ("", "fine\n", 0)
