@@ -67,7 +67,8 @@ bool Loop::run_once() {
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
   if (!timers_.empty()) {
-    int64_t now = monotonic_ns();
+    const int64_t kernel_now = monotonic_ns();
+    int64_t now = kernel_now;
     if (has_other_clock() && !read_clock_ns(&now)) return false;
     int fired = 0;
     while (TimerNode* node = timers_.pop_due(now)) {
@@ -76,9 +77,9 @@ bool Loop::run_once() {
       ++fired;
     }
     if (fired) {
-      const bool crowded = fired >= kManyTimers && now - timers_fired_at_ < 2 * timer_spacing_;
+      const bool crowded = fired >= kManyTimers && kernel_now - timers_fired_at_ < 2 * timer_spacing_;
       timer_spacing_ = crowded ? std::min(2 * timer_spacing_, kLongestTimerSpacing) : kTimerSpacing;
-      timers_fired_at_ = now;
+      timers_fired_at_ = kernel_now;
     }
   }
 

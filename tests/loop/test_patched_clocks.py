@@ -164,3 +164,16 @@ def test_a_time_that_is_set_on_the_loop_is_what_it_goes_by(loop, monkeypatch):
         clock.now += seconds
 
     assert loop.run_until_complete(timers_follow(loop, advance)) == EXPECTED
+
+
+@pytest.mark.parametrize("ahead", [-1e5, 1e9], ids=["behind", "ahead"])
+def test_a_clock_of_another_age_fires_one_timer_after_the_other(loop, monkeypatch, ahead):
+    # Real waiting goes by the kernel's clock, from which this one differs by `ahead` seconds.
+    monkeypatch.setattr(loop, "time", lambda: time.perf_counter() + ahead)
+
+    async def main():
+        for _ in range(5):
+            await asyncio.sleep(0.005)
+        return "done"
+
+    assert loop.run_until_complete(asyncio.wait_for(main(), 20)) == "done"
