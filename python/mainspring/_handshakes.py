@@ -47,7 +47,14 @@ class PendingHandshake:
         waiting = self._wait(waiter)
         # It begins now: a task that is cancelled before its first step would run none of it.
         waiting.send(None)
-        self._loop.create_task(waiting, context=self._context)
+        try:
+            self._context.run(self._loop.create_task, waiting)
+        except Exception as error:
+            # A task factory of the program's. What the loop has just done is not to be lost by it.
+            waiting.close()
+            self._transport.close()
+            message = "Error on transport creation for incoming connection"
+            self._loop.call_exception_handler({"message": message, "exception": error, "protocol": self._protocol})
 
     async def _wait(self, waiter: Any) -> None:
         try:
@@ -55,6 +62,8 @@ class PendingHandshake:
             await waiter
         except (SystemExit, KeyboardInterrupt):
             self._transport.close()
+            raise
+        except GeneratorExit:
             raise
         except BaseException as error:
             # The exception would keep the protocol alive through the future.

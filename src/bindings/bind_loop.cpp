@@ -231,11 +231,16 @@ PyObject* add_callback(PyObject* self, PyObject* handle) {
   return none();
 }
 
-// The number of an int or of anything with fileno(), as selectors accepts them. False with an exception set.
+// The number of an int or of anything with fileno(), as selectors accepts them; LONG_MAX for what is larger. False with
+// an exception set.
 bool number_of(PyObject* file, long* number) {
   const Ref object = PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
-  if (object) *number = PyLong_AsLong(object.get());
-  if (object && !(*number == -1 && PyErr_Occurred())) return true;
+  if (object) {
+    int overflow = 0;
+    *number = PyLong_AsLongAndOverflow(object.get(), &overflow);
+    if (overflow) *number = overflow > 0 ? LONG_MAX : LONG_MIN;
+    if (overflow || *number != -1 || !PyErr_Occurred()) return true;
+  }
   if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
       PyErr_ExceptionMatches(PyExc_ValueError)) {
     PyErr_Clear();
@@ -244,10 +249,14 @@ bool number_of(PyObject* file, long* number) {
   return false;
 }
 
-// Whether it is the number of a descriptor; else sets ValueError.
+// Whether it is the number of a descriptor; else sets an exception.
 bool check_number(long number) {
   if (number >= 0 && number <= INT_MAX) return true;
-  PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", number);
+  if (number < 0) {
+    PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", number);
+  } else {
+    PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+  }
   return false;
 }
 
@@ -282,14 +291,10 @@ PyObject* remove_descriptor(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   long number;
-  if (!number_of(file, &number)) {
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return nullptr;
-    // No descriptor has such a number, so nothing is watched.
-    PyErr_Clear();
-    Py_RETURN_FALSE;
-  }
+  if (!number_of(file, &number)) return nullptr;
   if (checked && !loop->check_no_transport(number, file)) return nullptr;
-  if (loop->closed) Py_RETURN_FALSE;
+  // No descriptor has a larger number, so nothing is watched.
+  if (loop->closed || number > INT_MAX) Py_RETURN_FALSE;
   if (!check_number(number)) return nullptr;
   const int fd = static_cast<int>(number);
   const bool waited = loop->waits().displace(fd, direction);

@@ -39,6 +39,15 @@ Loop::Loop(ModuleState& state)
       read_buffer_(static_cast<char*>(std::aligned_alloc(kPageSize, kReadBufferSize))) {
   if (!read_buffer_) throw std::bad_alloc();
   let_the_heap_keep_its_top();
+  uv_->renew_with(this, [](void* owner) { static_cast<Loop*>(owner)->renew_descriptors(); });
+}
+
+void Loop::renew_descriptors() {
+  waker_->renew();
+  signal_pipe_.renew();
+  waits_.renew_set();
+  // The threads that were about to wake the loop are the parent's.
+  wakes_claimed_.store(0);
 }
 
 Loop::~Loop() {
@@ -149,6 +158,7 @@ void Loop::drop_everything() {
 
 void Loop::close() {
   if (!uv_) return;
+  uv_->abandon();
   // Finalizers may schedule on a loop that is not marked as closed yet.
   closed = true;
   drop_everything();

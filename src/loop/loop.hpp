@@ -236,6 +236,7 @@ class Loop {
   enum Kind : unsigned { kHandle, kArrival, kStep, kCompletion };
 
   Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+  void renew_descriptors();
   bool run_once();
   bool read_clock_ns(int64_t* now);
   bool to_kernel_time(int64_t now, int64_t* deadline);

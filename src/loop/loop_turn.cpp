@@ -17,6 +17,7 @@ constexpr int64_t kOwedInterval = 50'000;  // ns
 }  // namespace
 
 bool Loop::run(bool handles_signals) {
+  uv_->own();
   handles_signals_ = handles_signals && state_.main_interpreter;
   if (handles_signals_) open_signal_pipe();
   running_thread_ = PyThread_get_thread_ident();
@@ -255,13 +256,15 @@ int Loop::run_handle(Handle* handle) {
 // For the default loop a context is whatever has a method run(), and the callback's error if it has none.
 PyObject* Loop::run_in_other_context(Handle* handle) {
   PyErr_Clear();
-  const Ref run = Ref::steal(PyObject_GetAttr(handle->context, names().run));
-  const Ref callback = run ? Ref::steal(PyTuple_Pack(1, handle->callback)) : Ref();
+  const Ref callback = Ref::steal(PyTuple_Pack(1, handle->callback));
   const Ref arguments = callback ? Ref::steal(handle->arguments()) : Ref();
   const Ref all = arguments ? Ref::steal(PySequence_Concat(callback.get(), arguments.get())) : Ref();
   if (!all) return nullptr;
+  // To look for run() may run Python, which may cancel the Handle.
   handle->running = true;
-  return PyObject_CallObject(run.get(), all.get());
+  const Ref context = Ref::borrow(handle->context);
+  const Ref run = Ref::steal(PyObject_GetAttr(context.get(), names().run));
+  return run ? PyObject_CallObject(run.get(), all.get()) : nullptr;
 }
 
 void Loop::wait_for_callback(Handle* handle) {

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "uv/failure.hpp"
+#include "uv/descriptor.hpp"
 
 namespace mainspring {
 
@@ -23,6 +23,14 @@ void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve)
   read_end_ = ends[0];
   write_end_ = ends[1];
   poller_->watch(uv::Poller::kReadable);
+}
+
+void SignalPipe::renew() {
+  if (!is_open()) return;
+  int ends[2];
+  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) uv::fail_with_errno("pipe2");
+  uv::replace_descriptor(read_end_, ends[0]);
+  uv::replace_descriptor(write_end_, ends[1]);
 }
 
 void SignalPipe::close() {

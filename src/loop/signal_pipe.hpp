@@ -23,6 +23,9 @@ class SignalPipe {
   void open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve);
   void close();
 
+  // In a forked child: a pipe of its own, under the same numbers. Throws std::system_error.
+  void renew();
+
   bool is_open() const { return poller_ != nullptr; }
   int write_end() const { return write_end_; }
 

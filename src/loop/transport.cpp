@@ -62,8 +62,12 @@ int Transport::run_start(IoObject* io) {
   // Before Python 3.15 what connection_made() sets in its context is not seen by later calls.
   const Ref context = Ref::steal(PyContext_Copy(self->context_));
 #endif
-  if (!context) return -1;
-  const int status = self->loop_->debug ? self->connect_in_debug(context.get()) : self->connect(context.get());
+  int status = 0;
+  if (!context) {
+    status = self->loop_->report("Fatal error: no memory for a context", self->object(), self->protocol_);
+  } else {
+    status = self->loop_->debug ? self->connect_in_debug(context.get()) : self->connect(context.get());
+  }
   if (status == 0) return self->finish_start();
   // SystemExit and KeyboardInterrupt leave the loop, which may run again.
   const Ref leaving = take_exception();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "loop/loop.hpp"
+#include "uv/descriptor.hpp"
 
 namespace mainspring {
 
@@ -44,6 +45,7 @@ bool refers_to(PyObject* reference, PyObject* object) {
 }  // namespace
 
 void Waits::start(Wait* wait, int fd, PyObject* socket, Direction direction) {
+  loop_.uv().own();
   if (epoll_ < 0) open();
   // A reader or writer of the program's is replaced; dropping it may run Python.
   loop_.descriptors().remove(fd, direction);
@@ -178,7 +180,7 @@ void Waits::watch(int fd, uint32_t events) {
 
 void Waits::unwatch(int fd) {
   Entry& entry = entries_[static_cast<size_t>(fd)];
-  if (!std::exchange(entry.events, 0)) return;
+  if (!std::exchange(entry.events, 0) || !loop_.uv().try_own()) return;
   epoll_event unused{};
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &unused);
 }
@@ -192,6 +194,19 @@ void Waits::renew() {
     // No descriptor left: the next operation that waits tries again.
     return;
   }
+  watch_again();
+}
+
+void Waits::renew_set() {
+  if (epoll_ < 0) return;
+  const int fresh = epoll_create1(EPOLL_CLOEXEC);
+  if (fresh < 0) fail();
+  uv::replace_descriptor(epoll_, fresh);
+  watch_again();
+}
+
+// What is waited for, in a set that is empty.
+void Waits::watch_again() {
   for (size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     entry.events = 0;

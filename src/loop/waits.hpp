@@ -66,6 +66,9 @@ class Waits {
   // The descriptor has a new owner: displaces both directions and stops watching.
   void forget(int fd);
 
+  // In a forked child: an epoll set of its own. Throws std::system_error.
+  void renew_set();
+
   // Drops all of them without telling anybody.
   void clear();
 
@@ -104,6 +107,7 @@ class Waits {
   void watch(int fd, uint32_t events);
   void unwatch(int fd);
   void renew();
+  void watch_again();
 
   Loop& loop_;
   std::vector<Entry> entries_;

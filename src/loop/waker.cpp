@@ -3,12 +3,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "uv/failure.hpp"
+#include "uv/descriptor.hpp"
 
 namespace mainspring {
 
-Waker::Waker(uv::EventLoop& loop) : descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (descriptor_ < 0) uv::fail_with_errno("eventfd");
+namespace {
+
+int make_descriptor() {
+  const int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (descriptor < 0) uv::fail_with_errno("eventfd");
+  return descriptor;
+}
+
+}  // namespace
+
+Waker::Waker(uv::EventLoop& loop) : descriptor_(make_descriptor()) {
   try {
     poller_ = uv::Poller::open(loop, descriptor_, this, serve);
   } catch (...) {
@@ -22,6 +31,8 @@ Waker::~Waker() {
   poller_->close();
   ::close(descriptor_);
 }
+
+void Waker::renew() { uv::replace_descriptor(descriptor_, make_descriptor()); }
 
 void Waker::wake() noexcept { eventfd_write(descriptor_, 1); }
 

@@ -16,6 +16,9 @@ class Waker {
   Waker& operator=(const Waker&) = delete;
   ~Waker();
 
+  // In a forked child: a descriptor of its own. Throws std::system_error.
+  void renew();
+
   // From any thread; needs no GIL.
   void wake() noexcept;
 

@@ -121,7 +121,8 @@ PyObject* NumericAnswers::find(Arguments args) {
   if (PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], kind.family, kind.type, kind.proto) < 0) {
     return nullptr;
   }
-  return make(args, question, found->second.get());
+  const Ref entries = Ref::borrow(found->second.get());
+  return make(args, question, entries.get());
 }
 
 bool NumericAnswers::learn(Arguments args, PyObject* answer) {

@@ -1,5 +1,7 @@
 #include "tls/tls_transport.hpp"
 
+#include "loop/transport.hpp"
+
 namespace mainspring {
 
 namespace {
@@ -25,7 +27,9 @@ bool is_plain_and_full(PyObject* data) {
   if (!TlsProtocol::is_plain(data)) return false;
   if (PyBytes_CheckExact(data)) [[likely]]
     return PyBytes_GET_SIZE(data) > 0;
-  return PyObject_Size(data) > 0;
+  const Py_ssize_t size = PyObject_Size(data);
+  if (size < 0) PyErr_Clear();
+  return size > 0;
 }
 
 // The transport's own attributes, when neither it nor the class has `method` replaced. No exception is left set.
@@ -67,9 +71,15 @@ PyObject* TlsTransport::writelines(Names& names, PyObject* self, Arguments args,
 bool TlsTransport::is_open(ModuleState& module, PyObject* self) {
   const Ref attributes = attributes_without(module, self, module.names.is_closing);
   if (!attributes) return false;
-  const bool open = PyDict_GetItemWithError(attributes.get(), module.names._closed) == Py_False;
+  PyObject* protocol = PyDict_GetItemWithError(attributes.get(), module.names._ssl_protocol);
+  const bool open = protocol && TlsProtocol::check(protocol) &&
+                    PyDict_GetItemWithError(attributes.get(), module.names._closed) == Py_False;
   PyErr_Clear();
-  return open;
+  if (!open) return false;
+  // Since CPython 3.12.9 and 3.13.2 a transport is closing when the one beneath is (gh-118950): drain() lets the loop
+  // go on, so that the protocol hears of it. Where this says no, asyncio's own coroutine decides.
+  PyObject* beneath = TlsProtocol::from(protocol)->transport;
+  return beneath && Py_TYPE(beneath) == module.socket_transport_type && !Transport::from(beneath)->closing_;
 }
 
 PyObject* TlsTransport::write_from_stream(ModuleState& module, PyObject* self, PyObject* data) {

@@ -3,7 +3,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "uv/failure.hpp"
+#include "uv/descriptor.hpp"
 
 namespace mainspring::uv {
 
@@ -21,11 +21,15 @@ constexpr int64_t kMargin = 2 * kMillisecond;
 // The longest single approach; the loop then looks again.
 constexpr int64_t kFarthest = 24 * 3600 * kSecond;
 
+int make_descriptor() {
+  const int descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (descriptor < 0) fail_with_errno("timerfd_create");
+  return descriptor;
+}
+
 }  // namespace
 
-Alarm::Alarm(uv_loop_t* loop) {
-  descriptor_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (descriptor_ < 0) fail_with_errno("timerfd_create");
+Alarm::Alarm(uv_loop_t* loop) : descriptor_(make_descriptor()) {
   const int status = uv_poll_init(loop, &poll_, descriptor_);
   if (status < 0) {
     ::close(descriptor_);
@@ -37,6 +41,11 @@ Alarm::Alarm(uv_loop_t* loop) {
   approach_.data = nullptr;
   loop->data = this;
   uv_poll_start(&poll_, UV_READABLE, on_descriptor);
+}
+
+void Alarm::renew() {
+  replace_descriptor(descriptor_, make_descriptor());
+  descriptor_at_ = kNone;
 }
 
 Alarm::~Alarm() { ::close(descriptor_); }

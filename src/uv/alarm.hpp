@@ -21,6 +21,10 @@ class Alarm {
   // Rings at `deadline` or up to two milliseconds before it. `now` is the same clock's present.
   void set(int64_t deadline, int64_t now);
 
+  // In a forked child: a timer descriptor of its own, with the number of the one that it shares. Throws
+  // std::system_error.
+  void renew();
+
   // Does not ring any more.
   void clear();
 

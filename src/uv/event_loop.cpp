@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <system_error>
+
 #include "uv/failure.hpp"
 #include "uv/poller.hpp"
 
@@ -40,7 +42,7 @@ EventLoop::EventLoop() : forks_(count_forks()) {
 }
 
 EventLoop::~EventLoop() {
-  if (forked()) {
+  if (abandoned_) {
     ::close(uv_backend_fd(&loop_));
   } else {
     close();
@@ -49,9 +51,29 @@ EventLoop::~EventLoop() {
 
 bool EventLoop::forked() const { return forks != forks_; }
 
-void EventLoop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
+void EventLoop::take_over() {
+  alarm_->renew();
+  if (renew_) renew_(owner_);
+  check(uv_loop_fork(&loop_), "uv_loop_fork");
+  forks_ = forks;
+}
 
-void EventLoop::wait() { uv_run(&loop_, UV_RUN_ONCE); }
+bool EventLoop::try_own() noexcept {
+  try {
+    own();
+  } catch (const std::system_error&) {
+    // No descriptor left: it is tried again.
+  }
+  return !forked();
+}
+
+void EventLoop::poll() {
+  if (try_own()) uv_run(&loop_, UV_RUN_NOWAIT);
+}
+
+void EventLoop::wait() {
+  if (try_own()) uv_run(&loop_, UV_RUN_ONCE);
+}
 
 void EventLoop::close() {
   uv_walk(&loop_, close_handle, nullptr);

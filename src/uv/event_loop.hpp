@@ -22,8 +22,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Closes every handle that is still open and the uv_loop_t. In a forked child it only closes the descriptors:
-  // unregistering would change the epoll set that the child shares with its parent.
+  // Closes every handle that is still open and the uv_loop_t; once abandoned, only the descriptors.
   ~EventLoop();
 
   // Reports what is ready now.
@@ -32,9 +31,26 @@ class EventLoop {
   // Waits until something is ready or the Alarm rang.
   void wait();
 
-  // Whether this is a forked child of the process that made it. What is unregistered there is gone for the parent too,
-  // because both share one epoll set. Costs no system call.
+  // Whether this is a forked child of the process that made it, or took it over. It shares the epoll set and other
+  // descriptors with its parent, so what it unregisters is gone for both. Costs no system call.
   bool forked() const;
+
+  // In a forked child: makes descriptors of its own in the place of those that it shares, and registers everything
+  // there. `renew` does that for the owner's descriptors. Throws std::system_error.
+  void own() {
+    if (forked() && !abandoned_) [[unlikely]]
+      take_over();
+  }
+  void renew_with(void* owner, void (*renew)(void* owner)) {
+    owner_ = owner;
+    renew_ = renew;
+  }
+
+  // The same, without an exception: false when there is nothing to work with.
+  bool try_own() noexcept;
+
+  // In a forked child that only closes: from here on nothing is unregistered.
+  void abandon() { abandoned_ = forked(); }
 
   Alarm& alarm() { return *alarm_; }
   std::vector<Poller*>& arrivals() { return arrivals_; }
@@ -42,10 +58,14 @@ class EventLoop {
 
  private:
   void close();
+  void take_over();
 
   uv_loop_t loop_;
   std::optional<Alarm> alarm_;
   unsigned forks_;  // of this process and its ancestors, when the loop was made
+  bool abandoned_ = false;
+  void* owner_ = nullptr;
+  void (*renew_)(void* owner) = nullptr;
   std::vector<Poller*> arrivals_;
 };
 

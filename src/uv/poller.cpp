@@ -10,6 +10,7 @@ Poller::Poller(EventLoop& loop, int fd, void* owner, Serve serve)
     : loop_(loop), owner_(owner), serve_(serve), fd_(fd) {}
 
 Poller* Poller::open(EventLoop& loop, int fd, void* owner, Serve serve) {
+  loop.own();
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0) fail_with_errno("fcntl");
   auto* poller = new Poller(loop, fd, owner, serve);
@@ -24,7 +25,7 @@ Poller* Poller::open(EventLoop& loop, int fd, void* owner, Serve serve) {
 }
 
 void Poller::watch(int events) {
-  if ((events == interest_ && !stopped_by_libuv_) || loop_.forked()) return;
+  if ((events == interest_ && !stopped_by_libuv_) || !loop_.try_own()) return;
   interest_ = events;
   stopped_by_libuv_ = false;
   if (events == 0) {
@@ -37,8 +38,8 @@ void Poller::watch(int events) {
 void Poller::close() {
   closing_ = true;
   interest_ = 0;
-  // A forked child leaves the set alone, which is its parent's as well.
-  if (loop_.forked()) return;
+  // An abandoned loop is a forked child's, whose set is its parent's as well.
+  if (!loop_.try_own()) return;
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_), on_close);
 }
 

@@ -243,3 +243,21 @@ def test_a_callback_that_cancels_its_handle_and_fails(debug):
     assert message == "Exception in callback None()"
     assert args[:2] == (None, None)
     assert ("cancel_and_fail" in text) == debug
+
+
+def test_a_context_that_cancels_the_handle_when_it_is_asked_for_run():
+    def scenario(loop):
+        seen = []
+
+        class Cancels:
+            @property
+            def run(self):
+                handle.cancel()
+                return lambda callback, *args: seen.append(args)
+
+        handle = loop.call_soon(print, 1, context=Cancels())
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return handle.cancelled(), handle._callback
+
+    assert compare(scenario) == (True, None)

@@ -387,3 +387,17 @@ def test_a_closed_socket_and_a_closed_loop():
 
     closed = (RuntimeError, "Event loop is closed")
     assert compare(scenario) == [closed, closed, ("returned", False), ("returned", False)]
+
+
+class Raises:
+    def fileno(self):
+        raise OverflowError("by the program")
+
+
+@pytest.mark.parametrize("file", [2**31, 2**40, 2**80, Raises()], ids=["2**31", "2**40", "2**80", "raises"])
+def test_numbers_that_no_descriptor_has(file):
+    def scenario(loop):
+        return outcome(loop.add_reader, file, print), outcome(loop.remove_reader, file)
+
+    (kind, _), _ = compare(scenario)
+    assert kind is OverflowError

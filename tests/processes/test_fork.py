@@ -187,3 +187,48 @@ def test_a_child_that_closes_its_copy_of_a_loop_leaves_the_parents_alone():
     # Closing the default loop's copy takes the descriptor that wakes it from the epoll set that both share.
     done = run_program(PRELUDE + CLOSED_COPY, "mainspring", options=["-W", "ignore::DeprecationWarning"])
     assert (done.stderr, done.stdout, done.returncode) == ("", "fine\n", 0)
+
+
+TAKEN_OVER = """
+    import socket, time
+
+    def use_everything(loop):
+        async def use():
+            await asyncio.sleep(0.01)
+            await everything()
+            one, other = socket.socketpair()
+            with one, other:
+                one.setblocking(False)
+                receiving = loop.create_task(loop.sock_recv(one, 10))
+                await asyncio.sleep(0)
+                other.send(b"later")
+                assert await receiving == b"later"
+                got = loop.create_future()
+                loop.add_reader(one, lambda: got.done() or got.set_result(os.read(one.fileno(), 10)))
+                other.send(b"more")
+                assert await got == b"more"
+                loop.remove_reader(one)
+
+        loop.run_until_complete(asyncio.wait_for(use(), 30))
+
+    loop = factory()
+    if sys.argv[2] == "after use":
+        use_everything(loop)
+
+    def in_the_child():
+        use_everything(loop)
+        loop.close()
+
+    assert wait(fork(in_the_child)) == 0
+    # The child's work was its own.
+    use_everything(loop)
+    loop.close()
+    print("fine")
+"""
+
+
+@pytest.mark.parametrize("when", ["before use", "after use"])
+def test_a_child_can_run_the_loop_that_its_parent_made(when):
+    # On the default loop the two share the descriptors that wake them, and take the signals' bytes from each other.
+    done = run_program(PRELUDE + TAKEN_OVER, "mainspring", when, options=["-W", "ignore::DeprecationWarning"])
+    assert (done.stderr, done.stdout, done.returncode) == ("", "fine\n", 0)

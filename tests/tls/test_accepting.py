@@ -8,6 +8,7 @@ import ssl
 import warnings
 import weakref
 
+import mainspring
 import pytest
 from helpers import Recorder, TlsPeer, collect_errors, compare, eventually, is_mainspring, open_descriptors, turns
 
@@ -307,3 +308,47 @@ def test_the_socket_is_the_same_as_by_default(authority):
         return loop.run_until_complete(main())
 
     assert compare(scenario)[0][2] == socket.IPPROTO_TCP
+
+
+def test_a_pending_handshake_and_a_task_factory_that_takes_no_context(authority):
+    """What the loop has done comes back, whatever the factory takes."""
+
+    async def main(loop):
+        loop.set_task_factory(lambda loop, coro: asyncio.Task(coro, loop=loop))
+        async with listening(authority) as address:
+            client = silent_client(address)
+            await turns(10)
+        return client
+
+    def scenario(loop):
+        client = loop.run_until_complete(main(loop))
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.01))
+        with client:
+            return closed(client)
+
+    assert compare(scenario) is True
+
+
+def test_a_task_factory_that_fails_over_a_pending_handshake(authority):
+    def refuse(loop, coro, **keywords):
+        coro.close()
+        raise LookupError("no tasks")
+
+    async def main(loop):
+        async with listening(authority) as address:
+            client = silent_client(address)
+            await turns(10)
+            loop.set_task_factory(refuse)
+        return client
+
+    loop = mainspring.new_event_loop()
+    errors = collect_errors(loop)
+    client = loop.run_until_complete(main(loop))
+    loop.set_task_factory(None)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    with client:
+        assert closed(client)
+    assert [str(error["exception"]) for error in errors] == ["no tasks"]
+    loop.close()

@@ -516,3 +516,25 @@ def test_an_abandoned_loop_takes_waiting_readers_along(authority):
         run()
         gc.collect()
     assert [each() for each in gone] == [None] * 3
+
+
+async def lose_what_is_beneath(authority):
+    """How often drain() comes back between the loss of the connection beneath and the error that tells of it."""
+    async with tls_streams(authority) as (_, writer, _, _):
+        writer.transport._ssl_protocol._transport.abort()
+        for count in range(100):
+            writer.write(b"x" * 1000)
+            try:
+                await writer.drain()
+            except ConnectionResetError as error:
+                return count, str(error)
+        # Before CPython 3.12.9 and 3.13.2 drain() does not let the loop go on.
+        return "never"
+
+
+def test_drain_lets_the_loop_tell_of_a_connection_that_is_lost(authority):
+    seen = {}
+    for name, factory in FACTORIES.items():
+        with asyncio.Runner(loop_factory=factory) as runner:
+            seen[name] = runner.run(lose_what_is_beneath(authority))
+    assert seen["native"] == seen["plain"] == seen["default"]
