@@ -57,7 +57,7 @@ test-sanitized: $(BIN)/python
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
-	# What the benchmark starts, databases among them, is not under test here, and takes long under the preloaded runtime.
+# What the benchmark starts, databases among them, is not under test here, and takes long under the preloaded runtime.
 	$(ASAN_RUN) $(BIN)/python -m pytest --ignore=tests/benchmarks $(PYTEST)
 
 check: $(BIN)/python
