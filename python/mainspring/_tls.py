@@ -33,7 +33,6 @@ class TlsProtocol(_core.TlsProtocol, _SSLProtocol):  # type: ignore[misc]
 
     _python_do_read = _SSLProtocol._do_read
     _python_process_outgoing = _SSLProtocol._process_outgoing
-    _python_do_handshake = _SSLProtocol._do_handshake
     _python_on_handshake_complete = _SSLProtocol._on_handshake_complete
 
     def __init__(self, loop: Any, *args: Any, **keywords: Any) -> None:

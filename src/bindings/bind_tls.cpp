@@ -15,7 +15,6 @@ namespace {
 PyMethodDef protocol_methods[] = {
     bare_method("_do_read", TlsProtocol::do_read, nullptr),
     bare_method("_process_outgoing", TlsProtocol::process_outgoing, nullptr),
-    bare_method("_do_handshake", TlsProtocol::take_handshake_step, nullptr),
     single_method("_on_handshake_complete", TlsProtocol::on_handshake_complete, nullptr),
     {},
 };

@@ -20,11 +20,11 @@ bool Functions::find(const char* path, unsigned long version) {
   if (!library) return false;
   unsigned long (*version_number)() = nullptr;
   if (!find_symbol(library, "OpenSSL_version_num", version_number) || version_number() != version) return false;
-  return find_symbol(library, "SSL_do_handshake", ssl_do_handshake) && find_symbol(library, "SSL_read_ex", ssl_read) &&
-         find_symbol(library, "SSL_write_ex", ssl_write) && find_symbol(library, "SSL_has_pending", ssl_has_pending) &&
-         find_symbol(library, "SSL_get_error", ssl_error) && find_symbol(library, "SSL_get_rbio", ssl_read_bio) &&
-         find_symbol(library, "SSL_get_wbio", ssl_write_bio) && find_symbol(library, "BIO_read", bio_read) &&
-         find_symbol(library, "BIO_write", bio_write) && find_symbol(library, "BIO_ctrl_pending", bio_pending) &&
+  return find_symbol(library, "SSL_read_ex", ssl_read) && find_symbol(library, "SSL_write_ex", ssl_write) &&
+         find_symbol(library, "SSL_has_pending", ssl_has_pending) && find_symbol(library, "SSL_get_error", ssl_error) &&
+         find_symbol(library, "SSL_get_rbio", ssl_read_bio) && find_symbol(library, "SSL_get_wbio", ssl_write_bio) &&
+         find_symbol(library, "BIO_read", bio_read) && find_symbol(library, "BIO_write", bio_write) &&
+         find_symbol(library, "BIO_ctrl_pending", bio_pending) &&
          find_symbol(library, "SSL_set0_rbio", ssl_set_read_bio) &&
          find_symbol(library, "SSL_set0_wbio", ssl_set_write_bio) && find_symbol(library, "BIO_new", bio_new) &&
          find_symbol(library, "BIO_up_ref", bio_add_reference) && find_symbol(library, "BIO_set_data", bio_set_data) &&

@@ -17,7 +17,6 @@ inline constexpr int kWantRead = 2;
 inline constexpr int kWantWrite = 3;
 
 struct Functions {
-  int (*ssl_do_handshake)(Ssl* ssl) = nullptr;
   int (*ssl_read)(Ssl* ssl, void* target, size_t size, size_t* count) = nullptr;
   int (*ssl_write)(Ssl* ssl, const void* data, size_t size, size_t* count) = nullptr;
   int (*ssl_has_pending)(const Ssl* ssl) = nullptr;

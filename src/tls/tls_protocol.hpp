@@ -72,7 +72,6 @@ struct TlsProtocol {
 
   static PyObject* do_read(PyObject* self, PyObject*);
   static PyObject* process_outgoing(PyObject* self, PyObject*);
-  static PyObject* take_handshake_step(PyObject* self, PyObject*);
   // With asyncio's streams made native on the way, where they are the program's protocol.
   static PyObject* on_handshake_complete(PyObject* self, PyObject* exception);
   static PyObject* get_app_protocol(PyObject* self, void*);

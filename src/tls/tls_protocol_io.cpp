@@ -65,28 +65,6 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
   return true;
 }
 
-// What SSLProtocol._do_handshake() does, without an exception for each time that the peer has to answer first.
-PyObject* TlsProtocol::take_handshake_step(PyObject* self, PyObject*) {
-  TlsProtocol* protocol = from(self);
-  if (!protocol->ready()) return PyObject_CallMethod(self, "_python_do_handshake", nullptr);
-  const Ref alive = Ref::borrow(self);
-  const Ref raw = Ref::borrow(protocol->raw_);
-  const openssl::Functions& openssl = protocol->tls_->openssl;
-  openssl::Ssl* ssl = protocol->pointers_.ssl;
-  int result;
-  int error;
-  // A handshake takes long enough for other threads to run meanwhile, as `_ssl` lets them.
-  Py_BEGIN_ALLOW_THREADS;
-  result = openssl.ssl_do_handshake(ssl);
-  error = result == 1 ? 0 : openssl.ssl_error(ssl, result);
-  Py_END_ALLOW_THREADS;
-  if (result == 1) {
-    return PyObject_CallMethodOneArg(self, protocol->loop_->names()._on_handshake_complete, Py_None);
-  }
-  if (error == openssl::kWantRead && protocol->ready()) return protocol->send_outgoing() ? none() : nullptr;
-  return PyObject_CallMethod(self, "_python_do_handshake", nullptr);
-}
-
 PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception) {
   TlsProtocol* protocol = from(self);
   const Ref alive = Ref::borrow(self);
