@@ -444,6 +444,8 @@ def test_a_loop_closed_over_open_connections_warns_as_by_default(authority):
             assert not transport.is_closing()
             del transport
             gc.collect()
-        return sorted({normalised(str(warning.message)).split(" fd=")[0].split(" object")[0] for warning in caught})
+        messages = {normalised(str(warning.message)).split(" fd=")[0].split(" object")[0] for warning in caught}
+        # A socket warns too where the collector finalizes it before its transport, which is by chance on both loops.
+        return sorted(message for message in messages if not message.startswith("unclosed <socket.socket"))
 
     assert "unclosed transport <asyncio._SSLProtocolTransport" in compare(scenario)
