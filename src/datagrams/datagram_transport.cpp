@@ -303,14 +303,7 @@ int DatagramTransport::network_error(PyObject* step) {
 // Reports what the protocol has raised within a step that the default loop would have scheduled. A transport that was
 // closed meanwhile has cancelled it.
 int DatagramTransport::report_step(PyObject* step) {
-  Ref handle;
-  {
-    const SavedException saved;
-    handle = Ref::steal(reinterpret_cast<PyObject*>(loop_->make_call(object(), step, nullptr, context_)));
-    if (!handle) return -1;
-    if (closing_ && !Ref::steal(Handle::cancel(handle.get(), nullptr))) return -1;
-  }
-  return loop_->report_callback_error(reinterpret_cast<Handle*>(handle.get()));
+  return loop_->report_call(object(), step, nullptr, context_, closing_);
 }
 
 // Sends the first of those that wait with one system call. How many; -1 when the kernel takes none; 0 when the first

@@ -198,8 +198,9 @@ class Loop {
   int report_callback_error(Handle* handle);
 
   // The same for an exception of `owner.method(argument)` (`argument` may be nullptr), which the default loop would
-  // have scheduled: its Handle is what the exception handler gets.
-  int report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context);
+  // have scheduled: its Handle, `cancelled` where that loop would have cancelled it, is what the exception handler
+  // gets.
+  int report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context, bool cancelled = false);
 
   // A Handle for such a call, not scheduled. nullptr with an exception set.
   Handle* make_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context);

@@ -34,11 +34,12 @@ Handle* Loop::make_call(PyObject* owner, PyObject* method, PyObject* argument, P
   return callback ? make_handle(callback.get(), &argument, argument ? 1 : 0, context) : nullptr;
 }
 
-int Loop::report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context) {
+int Loop::report_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context, bool cancelled) {
   Ref handle;
   {
     const SavedException saved;
     handle = Ref::steal(reinterpret_cast<PyObject*>(make_call(owner, method, argument, context)));
+    if (handle && cancelled && !Ref::steal(Handle::cancel(handle.get(), nullptr))) handle = Ref();
     // There is no such method, which is the exception to report.
     if (!handle) PyErr_Clear();
   }
