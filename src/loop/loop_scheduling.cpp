@@ -128,9 +128,7 @@ void Loop::remove_timer(TimerHandle* handle) {
 }
 
 void Loop::wake_if_waiting() {
-  if (!waiting_ || woken_) return;
-  woken_ = true;
-  if (phase_.exchange(kWoken) == kPolling) waker_->wake();
+  if (claim_wake()) send_wake();
 }
 
 void Loop::wake_without_gil() {
