@@ -29,7 +29,12 @@ void SignalPipe::renew() {
   if (!is_open()) return;
   int ends[2];
   if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) uv::fail_with_errno("pipe2");
-  uv::replace_descriptor(read_end_, ends[0]);
+  try {
+    uv::replace_descriptor(read_end_, ends[0]);
+  } catch (...) {
+    ::close(ends[1]);
+    throw;
+  }
   uv::replace_descriptor(write_end_, ends[1]);
 }
 
