@@ -7,6 +7,7 @@ import threading
 import time
 
 from mainspring.benchmarks.latency import LatencyWorkload
+from mainspring.benchmarks.serving import in_thread
 
 # Long enough for the loop to go to sleep in between.
 PAUSE = 0.0005
@@ -14,7 +15,6 @@ PAUSE = 0.0005
 
 async def wake_ups(loop: asyncio.AbstractEventLoop, window: float) -> list[float]:
     delays: list[float] = []
-    done = loop.create_future()
     arrived = threading.Event()
 
     def wake(called: float) -> None:
@@ -28,12 +28,8 @@ async def wake_ups(loop: asyncio.AbstractEventLoop, window: float) -> list[float
             loop.call_soon_threadsafe(wake, time.perf_counter())
             arrived.wait()
             arrived.clear()
-        loop.call_soon_threadsafe(done.set_result, None)
 
-    thread = threading.Thread(target=call)
-    thread.start()
-    await done
-    thread.join()
+    await in_thread(call)
     return delays
 
 

@@ -6,12 +6,12 @@ import asyncio
 import threading
 
 from mainspring.benchmarks.callbacks import CallbackWorkload
+from mainspring.benchmarks.serving import in_thread
 
 BATCH = 1000
 
 
 async def from_thread(loop: asyncio.AbstractEventLoop, count: int) -> None:
-    done = loop.create_future()
     batch_done = threading.Event()
     left = BATCH
 
@@ -28,12 +28,8 @@ async def from_thread(loop: asyncio.AbstractEventLoop, count: int) -> None:
                 loop.call_soon_threadsafe(arrived)
             batch_done.wait()
             batch_done.clear()
-        loop.call_soon_threadsafe(done.set_result, None)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    await done
-    thread.join()
+    await in_thread(send)
 
 
 WORKLOADS = [CallbackWorkload("call_soon_threadsafe", from_thread, threads=True)]
