@@ -13,6 +13,9 @@ from typing import Any
 
 from mainspring._tls import TlsProtocol
 
+# The default loop's text for a connection that could not be accepted.
+ACCEPT_ERROR = "Error on transport creation for incoming connection"
+
 
 class PendingHandshake:
     """What an accepted connection's TLS protocol has in the place of the future that it wakes."""
@@ -53,8 +56,7 @@ class PendingHandshake:
             # A task factory of the program's. What the loop has just done is not to be lost by it.
             waiting.close()
             self._transport.close()
-            message = "Error on transport creation for incoming connection"
-            self._loop.call_exception_handler({"message": message, "exception": error, "protocol": self._protocol})
+            self._loop.call_exception_handler({"message": ACCEPT_ERROR, "exception": error, "protocol": self._protocol})
 
     async def _wait(self, waiter: Any) -> None:
         try:
@@ -92,5 +94,4 @@ class HandshakeMethods:
     def _report_failed_accept(self: Any, error: BaseException, details: dict[str, Any]) -> None:
         """As by default, only debug mode tells."""
         if self._debug:
-            message = "Error on transport creation for incoming connection"
-            self.call_exception_handler({"message": message, "exception": error, **details})
+            self.call_exception_handler({"message": ACCEPT_ERROR, "exception": error, **details})
