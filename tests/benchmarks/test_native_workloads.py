@@ -1,12 +1,10 @@
 """Each native workload of the benchmark can be measured, on this loop and where there is one at the limit."""
 
 import pytest
+from helpers.benchmarks import SHORTEST
 from mainspring.benchmarks.loops import LIMIT, LOOPS, OURS
 from mainspring.benchmarks.runner import Plan, UnsupportedError, run_worker
-from mainspring.benchmarks.workload import Windows
 from mainspring.benchmarks.workloads import CATALOGUE
-
-SHORTEST = Windows(callbacks=0.01, warmup=0.01, server=0.05)
 
 NAMES = [
     "3 Queues of 100, an item",

@@ -3,15 +3,13 @@
 import asyncio
 
 import pytest
+from helpers.benchmarks import SHORTEST
 from mainspring.benchmarks.generator import GeneratorError, run_generator
 from mainspring.benchmarks.loops import LOOPS, OURS
 from mainspring.benchmarks.requirement import MissingRequirementError
 from mainspring.benchmarks.runner import Plan, run, run_worker
 from mainspring.benchmarks.serving import in_thread
-from mainspring.benchmarks.workload import Windows
 from mainspring.benchmarks.workloads import CATALOGUE
-
-SHORTEST = Windows(callbacks=0.01, warmup=0.01, server=0.05)
 
 NAMES = [
     "aiohttp server, 50 connections",

@@ -1,14 +1,12 @@
 """The benchmark's measurements of cost against size."""
 
 import pytest
+from helpers.benchmarks import SHORTEST
 from mainspring.benchmarks import fixed_size
 from mainspring.benchmarks.loops import LOOPS, OURS
 from mainspring.benchmarks.requirement import MissingRequirementError
 from mainspring.benchmarks.runner import run_worker
 from mainspring.benchmarks.sizes import SERIES, SIZE_WORKLOADS, bytes_label, mixed
-from mainspring.benchmarks.workload import Windows
-
-SHORTEST = Windows(callbacks=0.01, warmup=0.01, server=0.05)
 
 
 @pytest.mark.parametrize("series", SERIES, ids=lambda series: series.name)

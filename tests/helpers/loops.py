@@ -7,6 +7,21 @@ import mainspring
 LOOPS = {"default": asyncio.SelectorEventLoop, "mainspring": mainspring.new_event_loop}
 
 
+def plain_loop():
+    """A loop with the standard library's own streams."""
+    loop = mainspring.new_event_loop()
+    loop._native_streams = False
+    return loop
+
+
+STREAM_LOOPS = {"default": asyncio.SelectorEventLoop, "native": mainspring.new_event_loop, "plain": plain_loop}
+
+
+def is_native(stream):
+    """Whether a reader or writer is one of mainspring's own."""
+    return type(stream) not in (asyncio.StreamReader, asyncio.StreamWriter)
+
+
 def finish(loop):
     """Cancel what still runs, let transports say goodbye, close."""
     if loop.is_closed():

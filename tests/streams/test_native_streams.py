@@ -15,15 +15,7 @@ import weakref
 import mainspring
 import pytest
 from helpers import eventually, outcome, run_program, turns
-
-
-def plain_loop():
-    loop = mainspring.new_event_loop()
-    loop._native_streams = False
-    return loop
-
-
-FACTORIES = {"default": asyncio.SelectorEventLoop, "native": mainspring.new_event_loop, "plain": plain_loop}
+from helpers.loops import STREAM_LOOPS
 
 
 def same(scenario, **keywords):
@@ -32,7 +24,7 @@ def same(scenario, **keywords):
     ``reader`` and ``writer`` are those of a server's connection, ``peer`` the client's writer.
     """
     results = {}
-    for name, factory in FACTORIES.items():
+    for name, factory in STREAM_LOOPS.items():
         with asyncio.Runner(loop_factory=factory) as runner:
             results[name] = runner.run(_connected(scenario, name == "native", keywords))
     assert results["native"] == results["default"]

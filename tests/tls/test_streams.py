@@ -14,20 +14,8 @@ import weakref
 import mainspring
 import pytest
 from helpers import eventually, open_descriptors, turns
+from helpers.loops import STREAM_LOOPS, is_native
 from mainspring import _tls
-
-
-def plain_loop():
-    loop = mainspring.new_event_loop()
-    loop._native_streams = False
-    return loop
-
-
-FACTORIES = {"default": asyncio.SelectorEventLoop, "native": mainspring.new_event_loop, "plain": plain_loop}
-
-
-def is_native(stream):
-    return type(stream) not in (asyncio.StreamReader, asyncio.StreamWriter)
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +68,7 @@ def same(request, authority, tls_way):
                 return await asyncio.wait_for(scenario(reader, writer, peer), 30)
 
         results = {}
-        for name, factory in FACTORIES.items():
+        for name, factory in STREAM_LOOPS.items():
             with asyncio.Runner(loop_factory=factory) as runner:
                 # Streams that begin in the clear are native before they come to TLS.
                 results[name] = runner.run(main(name == "native" and (request.param or tls_way == "native")))
@@ -534,7 +522,7 @@ async def lose_what_is_beneath(authority):
 
 def test_drain_lets_the_loop_tell_of_a_connection_that_is_lost(authority):
     seen = {}
-    for name, factory in FACTORIES.items():
+    for name, factory in STREAM_LOOPS.items():
         with asyncio.Runner(loop_factory=factory) as runner:
             seen[name] = runner.run(lose_what_is_beneath(authority))
     assert seen["native"] == seen["plain"] == seen["default"]
