@@ -29,7 +29,7 @@ PyObject* get_source_traceback(PyObject* self, void*) {
 }
 
 PyObject* get_scheduled(PyObject* self, void*) {
-  return PyBool_FromLong(reinterpret_cast<TimerHandle*>(self)->node.scheduled());
+  return PyBool_FromLong(reinterpret_cast<TimerHandle*>(self)->scheduled());
 }
 
 PyObject* get_when(PyObject* self, void*) { return TimerHandle::get_when(self, nullptr); }

@@ -66,18 +66,8 @@ struct Handle {
   void track();
 };
 
-struct TimerHandle;
-
-// The wheel's node of a TimerHandle, which knows whose it is.
-struct TimerEntry : TimerNode {
-  TimerHandle* handle = nullptr;
-
-  static TimerHandle* handle_of(TimerNode* node) { return static_cast<TimerEntry*>(node)->handle; }
-};
-
-struct TimerHandle : Handle {
+struct TimerHandle : Handle, TimerNode {
   double when;  // seconds of loop.time(), as the program gave it
-  TimerEntry node;
 
   static PyObject* get_when(PyObject* self, PyObject*);
   static PyObject* compare(PyObject* self, PyObject* other, int operation);

@@ -139,7 +139,7 @@ void Loop::drop(ReadyItem item) {
 void Loop::drop_everything() {
   while (!ready_.empty()) drop(ready_.pop());
   while (TimerNode* node = timers_.pop_any()) {
-    Py_DECREF(reinterpret_cast<PyObject*>(TimerEntry::handle_of(node)));
+    Py_DECREF(reinterpret_cast<PyObject*>(static_cast<TimerHandle*>(node)));
   }
   descriptors_.clear();
   waits_.clear();
@@ -192,7 +192,7 @@ int Loop::traverse(visitproc visit, void* arg) {
     if (result) return result;
   }
   if (const int result =
-          timers_.visit([&](TimerNode* node) { return visit_handle(TimerEntry::handle_of(node), visit, arg); })) {
+          timers_.visit([&](TimerNode* node) { return visit_handle(static_cast<TimerHandle*>(node), visit, arg); })) {
     return result;
   }
   if (const int result = descriptors_.visit([&](Handle* handle) { return visit_handle(handle, visit, arg); })) {

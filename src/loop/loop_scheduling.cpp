@@ -25,11 +25,7 @@ Handle* Loop::take_free(bool timer) {
     handle->overflow = nullptr;
     handle->is_timer = timer;
     handle->tracked = false;
-    if (timer) {
-      auto* timer_handle = static_cast<TimerHandle*>(handle);
-      new (&timer_handle->node) TimerEntry();
-      timer_handle->node.handle = timer_handle;
-    }
+    if (timer) new (static_cast<TimerNode*>(static_cast<TimerHandle*>(handle))) TimerNode();
   }
   handle->loop = this;
   Py_INCREF(self_);
@@ -116,14 +112,14 @@ TimerHandle* Loop::call_at(double when, PyObject* callback, Arguments args, Py_s
   if (!handle) return nullptr;
   handle->when = when;
   Py_INCREF(reinterpret_cast<PyObject*>(handle));
-  timers_.insert(&handle->node, first_ns_at(when));
+  timers_.insert(handle, first_ns_at(when));
   handle->track();
   return handle;
 }
 
 void Loop::remove_timer(TimerHandle* handle) {
-  if (!handle->node.scheduled()) return;
-  timers_.remove(&handle->node);
+  if (!handle->scheduled()) return;
+  timers_.remove(handle);
   Py_DECREF(reinterpret_cast<PyObject*>(handle));
 }
 

@@ -74,7 +74,7 @@ bool Loop::run_once() {
     int fired = 0;
     while (TimerNode* node = timers_.pop_due(now)) {
       // The wheel's reference becomes the queue's.
-      ready_.push(ReadyItem(static_cast<Handle*>(TimerEntry::handle_of(node)), kHandle));
+      ready_.push(ReadyItem(static_cast<Handle*>(static_cast<TimerHandle*>(node)), kHandle));
       ++fired;
     }
     if (fired) {

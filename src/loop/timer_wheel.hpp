@@ -24,11 +24,13 @@
 namespace mainspring {
 
 struct TimerNode {
-  TimerNode* previous = nullptr;
+  union {
+    TimerNode* previous = nullptr;  // in a slot
+    size_t heap_index;              // in the heap
+  };
   TimerNode* next = nullptr;
   int64_t deadline = 0;
   uint64_t sequence = 0;
-  size_t heap_index = 0;
   int8_t level = kIdle;
   uint8_t slot = 0;
 
