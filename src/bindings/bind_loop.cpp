@@ -7,7 +7,6 @@
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
 #include "python/arguments.hpp"
-#include "streams/native_writer.hpp"
 
 namespace py = pybind11;
 
@@ -102,50 +101,6 @@ bool note_time_method(Loop* loop) {
   if (!method) return false;
   loop->overrides_time = !PyCFunction_Check(method.get()) || PyCFunction_GET_FUNCTION(method.get()) != get_time;
   return true;
-}
-
-PyObject* create_future(PyObject* self, PyObject*) {
-  Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  ModuleState& state = loop->state();
-  if (loop->expects_stream_writer()) [[unlikely]]
-    notice_writer(state.stream_classes);
-  PyObject* type = PyDict_GetItemWithError(state.asyncio_futures, loop->names().Future);
-  if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.futures has no Future");
-  PyObject* arguments[] = {nullptr, self};
-  return PyObject_Vectorcall(type, arguments + 1, 0 | PY_VECTORCALL_ARGUMENTS_OFFSET, state.future_keywords);
-}
-
-// create_task(coro, *, name=None, context=None, eager_start=None): asyncio.Task(coro, loop=self, **keywords). With a
-// task factory it is BaseEventLoop's own method, whose calling convention differs between Python versions; also when
-// the coroutine is not the one positional argument.
-PyObject* create_task(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
-  Loop* loop = Loop::from(self);
-  if (!loop) return nullptr;
-  ModuleState& state = loop->state();
-  const Py_ssize_t keyword_count = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  constexpr Py_ssize_t kMostKeywords = 6;
-  if ((loop->task_factory && loop->task_factory != Py_None) || count != 1 || keyword_count > kMostKeywords) {
-    std::vector<PyObject*> all{self};
-    all.insert(all.end(), args, args + count + keyword_count);
-    return PyObject_Vectorcall(state.base_create_task, all.data(), static_cast<size_t>(count) + 1, keywords);
-  }
-  if (!loop->check_open()) return nullptr;
-  PyObject* type = PyDict_GetItemWithError(state.asyncio_tasks, loop->names().Task);
-  if (!type) return PyErr_Format(PyExc_RuntimeError, "asyncio.tasks has no Task");
-  PyObject* values[3 + kMostKeywords] = {nullptr, args[0]};
-  for (Py_ssize_t i = 0; i < keyword_count; ++i) values[2 + i] = args[count + i];
-  values[2 + keyword_count] = self;
-  if (keyword_count == 0) {
-    return PyObject_Vectorcall(type, values + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, state.future_keywords);
-  }
-  const Ref all = Ref::steal(PyTuple_New(keyword_count + 1));
-  if (!all) return nullptr;
-  for (Py_ssize_t i = 0; i < keyword_count; ++i) {
-    PyTuple_SET_ITEM(all.get(), i, Py_NewRef(PyTuple_GET_ITEM(keywords, i)));
-  }
-  PyTuple_SET_ITEM(all.get(), keyword_count, Py_NewRef(loop->names().loop));
-  return PyObject_Vectorcall(type, values + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, all.get());
 }
 
 PyObject* stop(PyObject* self, PyObject*) {
@@ -329,10 +284,6 @@ PyMethodDef loop_methods[] = {
     keyword_method("call_at", call_at,
                    "call_at(when, callback, *args, context=None): runs the callback when time() has reached `when`."),
     bare_method("time", get_time, "The loop's clock, time.monotonic(), in seconds."),
-    bare_method("create_future", create_future, "A new asyncio.Future attached to this loop."),
-    keyword_method("create_task", create_task,
-                   "create_task(coro, *, name=None, context=None, **keywords): schedules a coroutine as an "
-                   "asyncio.Task, or what the task factory makes of it."),
     bare_method("stop", stop, "Ends run_forever() after the current turn."),
     bare_method("is_running", is_running, "Whether the loop is running."),
     bare_method("is_closed", is_closed, "Whether the loop has been closed."),
@@ -411,8 +362,9 @@ PyGetSetDef loop_attributes[] = {
 std::vector<PyMethodDef>& all_loop_methods() {
   static std::vector<PyMethodDef> methods = [] {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
-    for (const PyMethodDef* room : {datagram_methods_of_loop, executor_methods_of_loop, name_methods_of_loop,
-                                    socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop}) {
+    for (const PyMethodDef* room :
+         {datagram_methods_of_loop, executor_methods_of_loop, future_methods_of_loop, name_methods_of_loop,
+          socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

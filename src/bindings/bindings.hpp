@@ -13,6 +13,7 @@ void bind_handles(pybind11::module_& module, ModuleState& state);
 void bind_datagrams(pybind11::module_& module, ModuleState& state);
 void bind_sockets(pybind11::module_& module, ModuleState& state);
 void bind_names(ModuleState& state);
+void bind_futures(ModuleState& state);
 void bind_executor(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
 void bind_stream_api(pybind11::module_& module, ModuleState& state);
@@ -25,6 +26,7 @@ PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* 
 extern PyMethodDef datagram_methods_of_loop[];
 extern PyMethodDef socket_methods_of_loop[];
 extern PyMethodDef executor_methods_of_loop[];
+extern PyMethodDef future_methods_of_loop[];
 extern PyMethodDef name_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
 extern PyMethodDef tls_methods_of_loop[];

@@ -59,6 +59,7 @@ PYBIND11_MODULE(_core, module) {
   bind_sockets(module, *state);
   bind_names(*state);
   bind_executor(module, *state);
+  bind_futures(*state);
   bind_streams(module, *state);
   bind_stream_api(module, *state);
   bind_tls(module, *state);

@@ -136,6 +136,15 @@ void Loop::drop(ReadyItem item) {
   }
 }
 
+PyObject* Loop::as_keyword() {
+  if (!as_keyword_) {
+    Ref keyword = Ref::steal(PyDict_New());
+    if (!keyword || PyDict_SetItem(keyword.get(), names().loop, self_) < 0) return nullptr;
+    as_keyword_ = std::move(keyword);
+  }
+  return as_keyword_.get();
+}
+
 void Loop::drop_everything() {
   while (!ready_.empty()) drop(ready_.pop());
   while (TimerNode* node = timers_.pop_any()) {
@@ -162,6 +171,7 @@ void Loop::close() {
   // Finalizers may schedule on a loop that is not marked as closed yet.
   closed = true;
   drop_everything();
+  as_keyword_.reset();
   signal_pipe_.close();
   // A thread that has claimed a wake-up is about to send it. The threads of a forked child's parent never will.
   while (wakes_claimed_.load(std::memory_order_acquire) > 0 && !uv_->forked()) std::this_thread::yield();
@@ -179,6 +189,7 @@ int Loop::visit_handle(Handle* handle, visitproc visit, void* argument) {
 
 int Loop::traverse(visitproc visit, void* arg) {
   Py_VISIT(module_.get());
+  Py_VISIT(as_keyword_.get());
   Py_VISIT(thread_id);
   Py_VISIT(task_factory);
   Py_VISIT(current_handle);
@@ -206,6 +217,7 @@ int Loop::traverse(visitproc visit, void* arg) {
 
 void Loop::clear() {
   drop_everything();
+  as_keyword_.reset();
   Py_CLEAR(task_factory);
   Py_CLEAR(current_handle);
   Py_CLEAR(default_executor);

@@ -67,6 +67,9 @@ class Loop {
   // Releases everything: descriptors, Handles, timers. Nothing is called back. Idempotent.
   void close();
 
+  // {"loop": self}, for calls of asyncio's classes; not to be changed. Borrowed; nullptr with an exception set.
+  PyObject* as_keyword();
+
   bool in_turn() const { return in_turn_; }
 
   // The number of the present turn, or of the last one.
@@ -257,6 +260,7 @@ class Loop {
   ModuleState& state_;
   Ref module_;
   PyObject* self_ = nullptr;
+  Ref as_keyword_;
   std::unique_ptr<uv::EventLoop> uv_;
   std::unique_ptr<Waker> waker_;
   ReadyQueue ready_;

@@ -49,6 +49,8 @@ struct ModuleState {
   PyObject* base_run_in_executor = nullptr;
   PyObject* buffered_protocol = nullptr;
   PyObject* future_keywords = nullptr;  // ("loop",)
+  PyObject* native_future = nullptr;    // asyncio's classes in C; nullptr where it has none
+  PyObject* native_task = nullptr;
   bool attach_takes_transport = false;
   size_t datagram_header = 0;  // what a waiting datagram counts beside its bytes
 

@@ -7,7 +7,7 @@ namespace mainspring {
 
 // clang-format off
 #define MAINSPRING_NAMES(X) \
-  X(context) X(loop) X(message) X(exception) X(transport) X(protocol) X(close) X(_io_refs) \
+  X(context) X(loop) X(name) X(message) X(exception) X(transport) X(protocol) X(close) X(_io_refs) \
   X(_decref_socketios) X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer) \
   X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach) X(_detach) X(set_result) X(set_exception) \
   X(done) X(time) X(call_exception_handler) X(socket) X(sockname) X(peername) X(slow_callback_duration) \

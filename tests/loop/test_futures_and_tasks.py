@@ -2,7 +2,10 @@
 
 import asyncio
 import contextvars
+import gc
+import re
 import sys
+import weakref
 
 import pytest
 from helpers import compare, outcome
@@ -250,3 +253,44 @@ def test_cancellation_reaches_a_sleeping_task(loop):
         assert task.cancelled()
 
     loop.run_until_complete(main())
+
+
+def test_keywords_that_say_nothing(loop_factory):
+    async def nothing():
+        return asyncio.current_task().get_name()
+
+    loop = loop_factory()
+    try:
+        names = [
+            loop.run_until_complete(loop.create_task(nothing(), **keywords))
+            for keywords in ({}, {"name": None}, {"context": None}, {"name": None, "context": None})
+        ]
+        assert all(re.fullmatch(r"Task-\d+", name) for name in names)
+        assert len(set(names)) == 4
+        assert loop.run_until_complete(loop.create_task(nothing(), name=5)) == "5"
+        with pytest.raises(TypeError, match="a coroutine was expected, got 5"):
+            loop.create_task(5)
+        coroutine = nothing()
+        with pytest.raises(TypeError, match="unexpected"):
+            loop.create_task(coroutine, colour=None)
+        coroutine.close()
+    finally:
+        loop.close()
+
+
+def test_a_closed_loop_that_made_futures_needs_no_collector(loop_factory):
+    async def nothing():
+        pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        loop = loop_factory()
+        loop.run_until_complete(loop.create_task(nothing()))
+        loop.create_future().cancel()
+        loop.close()
+        freed = weakref.ref(loop)
+        del loop
+        assert freed() is None
+    finally:
+        gc.enable()
