@@ -97,12 +97,19 @@ PyType_Slot connected_slots[] = {
 
 constexpr unsigned kOwnFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
 
+PyModuleDef_Slot holder_slots[] = {
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, nullptr},
+};
+
 PyModuleDef holder_def = {PyModuleDef_HEAD_INIT,
                           "mainspring._core",
                           nullptr,
                           sizeof(StreamClasses*),
                           nullptr,
-                          nullptr,
+                          holder_slots,
                           nullptr,
                           nullptr,
                           nullptr};

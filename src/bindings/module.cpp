@@ -49,7 +49,8 @@ void set_up_state(py::module_& module, ModuleState& state) {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, module) {
+// An interpreter with a GIL of its own shares no Python object with others, and no state of ours.
+PYBIND11_MODULE(core_of_interpreter, module, py::multiple_interpreters::per_interpreter_gil()) {
   module.doc() = "The native part of mainspring.";
   // The state lives as long as the process: objects of the module may be finalized after the module.
   auto* state = new ModuleState();
@@ -67,3 +68,14 @@ PYBIND11_MODULE(_core, module) {
 }
 
 }  // namespace mainspring
+
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+#if PY_VERSION_HEX < 0x030C0000
+  // pybind11 asks for the GIL by PyGILState_Ensure, which waits for ever in a sub-interpreter, so it must not begin.
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "mainspring cannot be used in a sub-interpreter before Python 3.12");
+    return nullptr;
+  }
+#endif
+  return mainspring::PyInit_core_of_interpreter();
+}
