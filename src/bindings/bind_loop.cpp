@@ -395,12 +395,24 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return note_time_method(loop) ? 0 : -1;
 }
 
+PyObject* make_instance(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  forget_last_interpreter();
+  return reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base)->tp_new(type, arguments, keywords);
+}
+
+void dealloc(PyObject* self) {
+  forget_last_interpreter();
+  reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base)->tp_dealloc(self);
+}
+
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject* type = &heap_type->ht_type;
   type->tp_flags |= Py_TPFLAGS_HAVE_GC;
   type->tp_traverse = traverse;
   type->tp_clear = clear;
   type->tp_setattro = set_attribute;
+  type->tp_new = make_instance;
+  type->tp_dealloc = dealloc;
   type->tp_methods = all_loop_methods().data();
   type->tp_getset = loop_attributes;
 }

@@ -15,6 +15,14 @@ PyTypeObject* make_type(py::module_& module, PyType_Spec& spec, PyObject* bases)
   return type;
 }
 
+void forget_last_interpreter() {
+  if (!py::detail::has_seen_non_main_interpreter()) return;
+  // At the end of an interpreter its dict goes first. What pybind11 remembers is all that is left then.
+  if (!py::detail::get_internals_capsule()) return;
+  py::detail::get_internals_pp_manager().unref();
+  py::detail::get_local_internals_pp_manager().unref();
+}
+
 namespace {
 
 PyObject* keep(py::object object) { return object.release().ptr(); }
@@ -51,6 +59,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
 
 // An interpreter with a GIL of its own shares no Python object with others, and no state of ours.
 PYBIND11_MODULE(core_of_interpreter, module, py::multiple_interpreters::per_interpreter_gil()) {
+  forget_last_interpreter();
   module.doc() = "The native part of mainspring.";
   // The state lives as long as the process: objects of the module may be finalized after the module.
   auto* state = new ModuleState();
