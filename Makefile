@@ -5,6 +5,7 @@
 #   make asan     these and CPython's own asyncio tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make check    formatting, lint and types
+#   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make callgrind  instruction counts of the hot paths
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, CONFIG further options for `pip install`.
@@ -25,10 +26,10 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance callgrind system clean
+.PHONY: help bench test asan test-sanitized check conformance life callgrind system clean
 
 help:
-	@sed -n '2,11s/^# \{0,1\}//p' Makefile
+	@sed -n '2,12s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
@@ -70,6 +71,15 @@ check: $(BIN)/python
 conformance: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) .
 	$(BIN)/python tests/conformance
+
+life: LOOPS = default mainspring
+life: ROUNDS = 100
+life: INTERPRETERS = 100
+life: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) --group test .
+	$(if $(filter uvloop,$(LOOPS)),$(BIN)/python -m pip install --quiet uvloop)
+	MAINSPRING_LIFE_LOOPS="$(LOOPS)" MAINSPRING_LIFE_ROUNDS=$(ROUNDS) MAINSPRING_LIFE_INTERPRETERS=$(INTERPRETERS) \
+	  $(BIN)/python -m pytest -o timeout=600 tests/life $(PYTEST)
 
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers

@@ -237,7 +237,11 @@ PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count, PyObj
   return guarded([&]() -> PyObject* {
     loop->descriptors().add(fd, direction, reinterpret_cast<Handle*>(Py_NewRef(handle.get())));
     loop->waits().displace(fd, direction);
-    return checked ? none() : handle.release();
+    if (checked) return none();
+    // Whoever keeps it may be part of a cycle through it, on a loop that never runs again.
+    auto* kept = reinterpret_cast<Handle*>(handle.get());
+    if (!kept->tracked) kept->track();
+    return handle.release();
   });
 }
 

@@ -22,8 +22,8 @@ void bind_tls(pybind11::module_& module, ModuleState& state);
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
 
-// pybind11 keeps in each thread where the data of the interpreter are that ran there last, by the interpreter's address.
-// A new one may have the address of one that is gone, so this has to come before anything that asks pybind11.
+// pybind11 keeps in each thread where the data of the interpreter are that ran there last, by the interpreter's
+// address. A new one may have the address of one that is gone, so this has to come before anything that asks pybind11.
 void forget_last_interpreter();
 
 // Native methods of the Loop that belong to other rooms.

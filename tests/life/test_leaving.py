@@ -1,9 +1,9 @@
 """SystemExit and KeyboardInterrupt leave the loop from wherever they are raised, and the loop can go on."""
 
 import asyncio
+import os
 import signal
 import socket
-import os
 
 import pytest
 
@@ -70,7 +70,7 @@ def in_data_received(loop, leave):
 
     async def connect():
         await loop.create_unix_connection(Protocol, sock=one)
-        other.send(b"x")
+        loop.call_later(0.001, other.send, b"x")
 
     loop.run_until_complete(connect())
 
