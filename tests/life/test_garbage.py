@@ -18,7 +18,6 @@ class Protocol(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport, self.loop = transport, asyncio.get_running_loop()
-        transport.protocol_of_the_program = self if hasattr(transport, "__dict__") else None
 
 
 class Datagrams(asyncio.DatagramProtocol):

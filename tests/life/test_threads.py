@@ -74,14 +74,12 @@ async def call_threads(number):
         assert await loop.run_in_executor(None, pow, number, turn) == number**turn
 
 
-async def keep_time():
+async def use_timers():
     loop = asyncio.get_running_loop()
     for turn in range(10):
-        due = loop.time() + turn / 10_000
         reached = loop.create_future()
-        loop.call_at(due, reached.set_result, None)
-        await reached
-        assert loop.time() >= due
+        loop.call_later(turn / 10_000, reached.set_result, turn)
+        assert await reached == turn
 
 
 async def use_a_process():
@@ -108,7 +106,7 @@ def test_a_loop_in_each_of_32_threads(loop_factory, certificate):
         loops[number] = asyncio.get_running_loop()
         together.wait()
         work = [talk(number), talk(number, *both), send_datagrams(number), use_sockets(number), call_threads(number)]
-        work += [keep_time(), disturb_others(number)]
+        work += [use_timers(), disturb_others(number)]
         if number % 8 == 0:
             work.append(use_a_process())
         await asyncio.gather(*work)
