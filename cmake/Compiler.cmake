@@ -14,6 +14,11 @@ if(MAINSPRING_SANITIZE)
   target_link_options(mainspring_options INTERFACE ${flags})
 endif()
 
+# All code tells the fuzzer where it has been; what makes a program a fuzzer is in tests/fuzz.
+if(MAINSPRING_FUZZ)
+  target_compile_options(mainspring_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
