@@ -8,6 +8,7 @@ import random
 import sys
 from pathlib import Path
 
+import mainspring
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
@@ -16,13 +17,13 @@ TARGETS = {"addresses": 150, "stream_reader": 300}
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_target_finds_nothing_in_random_inputs(target):
+def test_a_target_finds_nothing_in_random_inputs(target, mainspring_loop):
     run = importlib.import_module(f"targets.{target}").run
     numbers = random.Random(1)
     for _ in range(TARGETS[target]):
         data = numbers.randbytes(numbers.randrange(200))
         try:
-            run(data)
+            run(mainspring_loop, data)
         except Exception as error:
             error.add_note(f"on the input {data.hex()}")
             raise
@@ -30,4 +31,4 @@ def test_a_target_finds_nothing_in_random_inputs(target):
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parent.parent))
-    importlib.import_module(f"targets.{sys.argv[1]}").run(Path(sys.argv[2]).read_bytes())
+    importlib.import_module(f"targets.{sys.argv[1]}").run(mainspring.new_event_loop(), Path(sys.argv[2]).read_bytes())

@@ -1,5 +1,5 @@
 // A fuzzer whose targets are Python modules: FUZZ_TARGET names one of the folder `targets`, whose function
-// `run(data: bytes)` raises when something is not as it should be.
+// `run(loop, data)` raises when something is not as it should be.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -49,13 +49,9 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   for (const char* folder : {FUZZ_HELPERS, FUZZ_TARGETS, FUZZ_PACKAGE}) {
     if (!search_first(folder)) fail();
   }
-  PyObject* package = PyImport_ImportModule("targets");
-  Py_XDECREF(package);
-  char name[64];
-  std::snprintf(name, sizeof name, "targets.%s", target);
-  PyObject* module = package ? PyImport_ImportModule(name) : nullptr;
-  run = module ? PyObject_GetAttrString(module, "run") : nullptr;
-  Py_XDECREF(module);
+  PyObject* targets = PyImport_ImportModule("targets");
+  run = targets ? PyObject_CallMethod(targets, "target", "s", target) : nullptr;
+  Py_XDECREF(targets);
   if (!run) fail();
   return 0;
 }

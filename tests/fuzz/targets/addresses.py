@@ -2,11 +2,7 @@
 
 import socket
 
-import mainspring
-
 from targets.choices import Choices
-
-LOOP = mainspring.new_event_loop()
 
 HOSTS = [
     "127.0.0.1", "0.0.0.0", "255.255.255.255", "1.2.3.4", "::", "::1", "fe80::1%lo", "::ffff:1.2.3.4", "2001:db8::1:0",
@@ -29,7 +25,7 @@ def changed(choices, text):
     return text
 
 
-def run(data):
+def run(loop, data):
     choices = Choices(data)
     while choices:
         host = changed(choices, choices.of(HOSTS))
@@ -37,7 +33,7 @@ def run(data):
             host = host.encode()
         question = host, choices.of(PORTS), choices.of(FAMILIES), choices.of(TYPES), choices.of(PROTOS)
         flags = choices.of(FLAGS)
-        ours = LOOP._numeric_addresses(*question, flags)
+        ours = loop._numeric_addresses(*question, flags)
         try:
             # Never anything but an address: no server of names is asked.
             expected = socket.getaddrinfo(*question, flags | socket.AI_NUMERICHOST)
@@ -47,4 +43,4 @@ def run(data):
             assert ours == expected, (question, flags, ours, expected)
             assert [list(map(type, entry)) for entry in ours] == [list(map(type, entry)) for entry in expected]
         elif isinstance(expected, list):
-            LOOP._learn_addresses(*question, flags, expected)
+            loop._learn_addresses(*question, flags, expected)

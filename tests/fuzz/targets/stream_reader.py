@@ -8,11 +8,8 @@ import socket
 import sys
 import termios
 
-import mainspring
-
 from targets.choices import Choices
 
-LOOP = mainspring.new_event_loop()
 ALPHABET = b"ab\n\r\n"
 SEPARATORS = [b"\n", b"\r\n", b"a", b"ab", b"aa", b"aab", b"abab", b"\n\n\n", b""]
 if sys.version_info >= (3, 13):
@@ -116,7 +113,7 @@ class Pair:
         if self.tasks and (self.model._buffer or self.under_way):
             # Two readers that share the data are a mistake, after which asyncio may overlook a delimiter.
             return
-        self.tasks.append(tuple(LOOP.create_task(call(reader)) for reader in (self.reader, self.model)))
+        self.tasks.append(tuple(asyncio.create_task(call(reader)) for reader in (self.reader, self.model)))
 
     def both(self, method, *arguments):
         """The same call to both."""
@@ -185,5 +182,5 @@ async def play(data):
         await asyncio.sleep(0)
 
 
-def run(data):
-    LOOP.run_until_complete(play(data[:600]))
+def run(loop, data):
+    loop.run_until_complete(play(data[:600]))
