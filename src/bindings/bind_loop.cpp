@@ -21,8 +21,8 @@ constexpr Signature kCallAt{"BaseEventLoop.call_at", 2, {"when", "callback"}};
 constexpr Signature kMakeHandle{"_make_handle", 1, {"callback"}};
 constexpr Signature kAdd[] = {{"BaseSelectorEventLoop.add_reader", 2, {"fd", "callback"}},
                               {"BaseSelectorEventLoop.add_writer", 2, {"fd", "callback"}}};
-constexpr Signature kRemove[] = {{"BaseSelectorEventLoop.remove_reader", 1, {"fd"}},
-                                 {"BaseSelectorEventLoop.remove_writer", 1, {"fd"}}};
+constexpr Signature kRemoveReader{"BaseSelectorEventLoop.remove_reader", 1, {"fd"}};
+constexpr Signature kRemoveWriter{"BaseSelectorEventLoop.remove_writer", 1, {"fd"}};
 
 PyObject* call_soon(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
@@ -297,11 +297,9 @@ PyMethodDef loop_methods[] = {
                    "add_reader(fd, callback, *args): runs the callback whenever the descriptor can be read."),
     keyword_method("add_writer", (add_descriptor<WatchedDescriptors::kWriter, true>),
                    "add_writer(fd, callback, *args): runs the callback whenever the descriptor can be written."),
-    keyword_method("remove_reader",
-                   (named<kRemove[WatchedDescriptors::kReader], remove_descriptor<WatchedDescriptors::kReader, true>>),
+    keyword_method("remove_reader", (named<kRemoveReader, remove_descriptor<WatchedDescriptors::kReader, true>>),
                    "Stops watching for reading; whether it was watched."),
-    keyword_method("remove_writer",
-                   (named<kRemove[WatchedDescriptors::kWriter], remove_descriptor<WatchedDescriptors::kWriter, true>>),
+    keyword_method("remove_writer", (named<kRemoveWriter, remove_descriptor<WatchedDescriptors::kWriter, true>>),
                    "Stops watching for writing; whether it was watched."),
     keyword_method("_add_reader", (add_descriptor<WatchedDescriptors::kReader, false>), nullptr),
     keyword_method("_add_writer", (add_descriptor<WatchedDescriptors::kWriter, false>), nullptr),

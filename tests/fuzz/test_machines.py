@@ -1,0 +1,152 @@
+"""Transports driven in any order show the same, step by step, as on the default loop.
+
+tests/differential runs whole programs and compares what they leave; here one transport of any kind is told one thing
+after another, and after each everything settles and is compared. MAINSPRING_MACHINE_EXAMPLES=1000 runs so many new
+machines of each kind; MAINSPRING_MACHINE_LOOP=uvloop compares another loop with the default loop.
+"""
+
+import pytest
+from helpers.certificates import Authority
+from helpers.differential.programs import CALLS, WRITES, mark, node
+from helpers.machines.comparing import Alike, machine_settings
+from helpers.machines.worlds import Setting, World
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+
+# Small writes that the system takes without the peer's reading, in one way or the other on both loops.
+MOST_UNREAD = 8
+
+
+def pieces(nodes):
+    return sum(len(it[1]) if it[0] == "writelines" else it[0] == "write" for it in nodes)
+
+
+class Connections(Alike):
+    """What all kinds of connections can do."""
+
+    kind = "tcp"
+    contexts = None
+    unread = unheard = 0
+
+    @initialize(protocol=st.sampled_from(["plain", "plain", "buffered"]), keep_open=st.booleans(), debug=st.booleans())
+    def open(self, protocol, keep_open, debug):
+        self.make(World, Setting(self.kind, protocol, keep_open, debug), self.contexts)
+
+    def ours(self, *nodes):
+        self.unread += pieces(nodes)
+        if self.unread > MOST_UNREAD:
+            self.read()
+            self.unread = pieces(nodes)
+        self.step("ours", *nodes)
+
+    def theirs(self, *nodes):
+        self.step("theirs", *nodes)
+
+
+class Writing(Connections):
+    """Transports that write."""
+
+    @rule(call=st.one_of(WRITES))
+    def write(self, call):
+        self.ours(call)
+
+    @rule(calls=st.lists(st.one_of(CALLS), min_size=2, max_size=4))
+    def several_in_a_turn(self, calls):
+        self.ours(*calls)
+
+    @rule(call=node("limits", mark, mark))
+    def limits(self, call):
+        self.ours(call)
+
+    @rule(call=st.sampled_from([("close",), ("abort",)]))
+    def leave(self, call):
+        self.ours(call)
+
+    @rule()
+    def read(self):
+        self.unread = 0
+        self.theirs(("read",))
+
+    @rule()
+    def peer_closes(self):
+        self.theirs(("close",))
+
+
+class Reading(Connections):
+    """Transports that read."""
+
+    @rule(call=st.sampled_from([("pause",), ("resume",)]))
+    def flow(self, call):
+        self.ours(call)
+
+    @precondition(lambda self: self.unheard < MOST_UNREAD)
+    @rule(size=st.sampled_from([1, 100, 5000]))
+    def peer_sends(self, size):
+        self.unheard += 1
+        self.theirs(("send", size))
+
+    @rule(kind=st.sampled_from(["plain", "buffered"]))
+    def switch_protocol(self, kind):
+        self.ours(("switch_protocol", kind))
+
+    @rule()
+    def peer_shuts_down(self):
+        self.theirs(("shutdown",))
+
+
+class Tcp(Writing, Reading):
+    @rule()
+    def peer_resets(self):
+        self.theirs(("reset",))
+
+
+class Unix(Writing, Reading):
+    kind = "unix"
+
+
+class WritePipe(Writing):
+    kind = "write pipe"
+
+
+class ReadPipe(Reading):
+    kind = "read pipe"
+
+    @rule()
+    def leave(self):
+        self.ours(("close",))
+
+
+class TlsClient(Tcp):
+    kind = "tls client"
+
+    @rule()
+    def peer_says_goodbye(self):
+        self.theirs(("unwrap",))
+
+    @rule(size=st.sampled_from([1, 5, 100]))
+    def peer_sends_garbage(self, size):
+        self.theirs(("garbage", size))
+
+    @rule(size=st.sampled_from([1, 100, 5000]))
+    def peer_ends_in_a_record(self, size):
+        self.theirs(("part", size))
+
+
+class TlsServer(TlsClient):
+    kind = "tls server"
+
+
+# About equal times: a TLS connection takes longest.
+MACHINES = {Tcp: 20, Unix: 20, WritePipe: 15, ReadPipe: 15, TlsClient: 10, TlsServer: 10}
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory):
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    return authority.server_context(), authority.client_context()
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda it: it.__name__)
+def test_a_transport_shows_the_same_after_every_step(machine, contexts):
+    machine.contexts = contexts
+    run_state_machine_as_test(machine, settings=machine_settings(MACHINES[machine]))

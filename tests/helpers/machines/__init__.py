@@ -1,0 +1,1 @@
+"""Transports driven step by step on two loops at a time: see tests/fuzz/test_machines.py."""

@@ -1,0 +1,173 @@
+"""A loop with one transport and its peer, which does one step after another and tells what could be seen of it."""
+
+import asyncio
+import contextvars
+import os
+import tempfile
+import time
+from typing import NamedTuple
+
+from helpers.differential.connections import PROTOCOLS, Interpreter, SocketEnd
+from helpers.differential.trace import Trace, described
+from helpers.loops import is_mainspring
+from helpers.machines.pipes import PipeEnd, PipePeer
+from helpers.machines.tls import TlsSocketEnd, TlsTransportEnd
+from helpers.waiting import turns
+
+MOST_REPORTS = 50
+
+
+class Setting(NamedTuple):
+    """How a transport is made, and how its protocol answers: what ends read of a program."""
+
+    kind: str
+    protocol: str = "plain"
+    keep_open: bool = False
+    debug: bool = False
+    reactions: tuple = ()
+
+
+def state_of(transport):
+    """What a transport says of itself."""
+    state = {}
+    for name in ("is_closing", "is_reading", "get_write_buffer_limits", "get_write_buffer_size", "get_protocol"):
+        try:
+            value = getattr(transport, name)()
+        except Exception as error:
+            value = described(error)
+        # How much the system takes is not known exactly.
+        if name == "get_write_buffer_size" and isinstance(value, int):
+            value = value > 0
+        state[name] = value if isinstance(value, (bool, tuple)) else type(value).__name__
+    return state
+
+
+class World(Interpreter):
+    """One connection on one loop: TCP, UNIX, TLS or a pipe."""
+
+    def __init__(self, factory, setting, contexts):
+        self.contexts = contexts
+        loop = factory()
+        loop.set_debug(setting.debug)
+        loop.slow_callback_duration = 60
+        super().__init__(loop, setting, Trace(), patience=1)
+        self.ours_is_mainspring = is_mainspring(loop)
+        loop.set_exception_handler(self.on_error)
+        if setting.kind.startswith("tls"):
+            self.ours = TlsTransportEnd(self, "ours")
+        elif "pipe" in setting.kind:
+            self.ours = PipeEnd(self, "ours")
+        self.run_in_loop(self.open())
+
+    def run_in_loop(self, coroutine):
+        return contextvars.Context().run(self.loop.run_until_complete, coroutine)
+
+    def on_error(self, loop, context):
+        super().on_error(loop, context)
+        if len(self.trace.events) > MOST_REPORTS:
+            # The default loop calls the same failing callback again and again.
+            self.trace.broken = True
+            loop.stop()
+
+    # --- for the ends -------------------------------------------------------------------------------------------------
+
+    def over_tcp(self):
+        return self.program.kind.startswith(("tcp", "tls"))
+
+    # --- making the connection ----------------------------------------------------------------------------------------
+
+    async def open(self):
+        kind, factory = self.program.kind, lambda: PROTOCOLS[self.program.protocol](self.ours)
+        if "pipe" in kind:
+            reading, writing = os.pipe()
+            if kind == "read pipe":
+                self.theirs = SocketEnd(self, "theirs", PipePeer(writing))
+                await self.loop.connect_read_pipe(factory, open(reading, "rb", 0))
+            else:
+                self.theirs = SocketEnd(self, "theirs", PipePeer(reading))
+                await self.loop.connect_write_pipe(factory, open(writing, "wb", 0))
+        elif kind == "unix":
+            with tempfile.TemporaryDirectory(prefix="alike-") as folder:
+                await self.connect(folder, factory)
+        else:
+            await self.connect(None, factory)
+        await self.settle()
+
+    async def connect(self, folder, factory):
+        with Interpreter.listener(self, folder) as listener:
+            ours = Interpreter.connect(self, listener)
+            theirs = listener.accept()[0]
+        ours.setblocking(False)
+        if not self.program.kind.startswith("tls"):
+            self.theirs = SocketEnd(self, "theirs", theirs)
+            await self.loop.create_connection(factory, sock=ours)
+            return
+        server, client = self.contexts
+        accepting = self.program.kind == "tls server"
+        self.theirs = TlsSocketEnd(self, "theirs", theirs, client if accepting else server, not accepting)
+        if accepting:
+            making = self.loop.connect_accepted_socket(factory, ours, ssl=server)
+        else:
+            making = self.loop.create_connection(factory, sock=ours, ssl=client, server_hostname="localhost")
+        await asyncio.gather(making, self.theirs.handshake())
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def step(self, who, *nodes):
+        """Do these things in one callback, and wait until nothing happens any more."""
+        self.run_in_loop(self.do(who, nodes))
+
+    async def do(self, who, nodes):
+        end = self.ours if who == "ours" else self.theirs
+        for node in nodes:
+            end.act(node)
+        if self.reader is not None:
+            await self.reader.read_all()
+            self.reader = None
+        await self.settle()
+
+    async def settle(self):
+        """Wait until nothing happens any more: what a socket on this machine is sent is there at once."""
+        quiet = 0
+        deadline = time.monotonic() + 1
+        while quiet < 2 + self.patience:
+            before = self.progress
+            await turns(2)
+            # Any time makes the loop ask the system.
+            await asyncio.sleep(0.00005 * self.patience)
+            quiet = quiet + 1 if self.progress == before else 0
+            if self.is_under_way() and time.monotonic() < deadline:
+                quiet = 0
+
+    def settle_again(self):
+        """Give a machine that is slow more time."""
+        self.patience *= 2
+        self.run_in_loop(self.settle())
+
+    def seen(self):
+        """Everything that a user could have seen so far."""
+        return [
+            *self.ours.tell(self.theirs),
+            *self.theirs.tell(self.ours),
+            *self.trace.events,
+            state_of(self.ours.transport),
+        ]
+
+    @property
+    def broken(self):
+        return self.trace.broken
+
+    def close(self):
+        self.run_in_loop(self.leave())
+        self.loop.close()
+
+    async def leave(self):
+        self.theirs.sock.close()
+        await self.settle()
+        if not self.ours.lost:
+            self.ours.transport.abort() if hasattr(self.ours.transport, "abort") else self.ours.transport.close()
+        deadline = time.monotonic() + 5
+        while not self.ours.lost and time.monotonic() < deadline:
+            await asyncio.sleep(0.001)
+        assert self.ours.lost or self.broken, "connection_lost() was not called"
+        await turns(2)
