@@ -6,6 +6,7 @@
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make check    formatting, lint and types
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
+#   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
 #   make callgrind  instruction counts of the hot paths
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, CONFIG further options for `pip install`.
@@ -15,6 +16,8 @@ VENV ?= .venv
 CONFIG ?=
 BENCH ?=
 PYTEST ?=
+FUZZ ?= 60
+MACHINES ?= 300
 
 BIN = $(VENV)/bin
 CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
@@ -26,7 +29,7 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance life callgrind system clean
+.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean
 
 help:
 	@sed -n '2,12s/^# \{0,1\}//p' Makefile
@@ -84,6 +87,23 @@ life: $(BIN)/python
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers
 	$(BIN)/python -m mainspring.benchmarks.callgrind
+
+# What a fuzzer finds is left as a file in build/fuzz.
+FUZZERS = byte_queue ready_queue timer_wheel write_queue
+FUZZED_IN_PYTHON = addresses stream_reader
+FUZZ_OPTIONS = -max_total_time=$(FUZZ) -max_len=4000 -timeout=30 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1
+FUZZ_RUN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+
+fuzz: $(BIN)/python
+	command -v clang++ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends clang libclang-rt-14-dev; } >/dev/null
+	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja pybind11 .
+	$(CMAKE) --preset fuzz -DPython_EXECUTABLE="$(abspath $(BIN))/python" \
+	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)"
+	$(CMAKE) --build --preset fuzz --target fuzz_python $(FUZZERS:%=fuzz_%)
+	for name in $(FUZZERS); do $(FUZZ_RUN) build/fuzz/tests/fuzz/fuzz_$$name $(FUZZ_OPTIONS) || exit 1; done
+	for name in $(FUZZED_IN_PYTHON); do \
+	  FUZZ_TARGET=$$name $(FUZZ_RUN) build/fuzz/tests/fuzz/fuzz_python $(FUZZ_OPTIONS) || exit 1; done
+	MAINSPRING_MACHINE_EXAMPLES=$(MACHINES) $(BIN)/python -m pytest $(PYTEST) --timeout=0 tests/fuzz/test_machines.py
 
 clean:
 	rm -rf build .venv .venv-* results
