@@ -44,8 +44,12 @@ class PipeEnd(TransportEnd):
         self.note("connection_made")
 
     def do_write(self, kind, size):
-        # The default loop loses count of items larger than a byte, and then reports an empty buffer for ever.
-        super().do_write("bytes" if kind == "array" else kind, size)
+        # The default loop loses count of items larger than a byte, and then reports an empty buffer for ever; a view
+        # with gaps makes it close the pipe.
+        super().do_write("bytes" if kind in ("array", "gaps") else kind, size)
+
+    def do_writelines(self, pieces):
+        super().do_writelines([("bytes" if kind in ("array", "gaps") else kind, size) for kind, size in pieces])
 
     def waits(self):
         return hasattr(self.transport, "get_write_buffer_size") and self.transport.get_write_buffer_size() > 0

@@ -28,11 +28,11 @@ class Setting(NamedTuple):
     reactions: tuple = ()
 
 
-def state_of(transport):
+def state_of(transport, is_pipe):
     """What a transport says of itself."""
     state = {}
     names = ["is_closing", "is_reading", "get_write_buffer_size", "get_protocol"]
-    if transport.get_extra_info("pipe") is None:
+    if not is_pipe:
         names.append("get_write_buffer_limits")
     for name in names:
         try:
@@ -161,7 +161,7 @@ class World(Interpreter):
             *self.ours.tell(self.theirs),
             *self.theirs.tell(self.ours),
             *self.trace.events,
-            state_of(self.ours.transport),
+            state_of(self.ours.transport, "pipe" in self.program.kind),
         ]
 
     @property
