@@ -15,7 +15,13 @@ class TlsTransportEnd(TransportEnd):
 
     def do_writelines(self, pieces):
         # asyncio.sslproto looks at the pieces only when it encrypts them.
-        super().do_writelines([("bytes" if kind in ("text", "number", "nothing") else kind, size) for kind, size in pieces])
+        super().do_writelines(
+            [("bytes" if kind in ("text", "number", "nothing") else kind, size) for kind, size in pieces]
+        )
+
+    def waits(self):
+        # abort() takes the transport's protocol from it, and most methods fail from then on.
+        return getattr(self.transport, "_ssl_protocol", True) is not None and super().waits()
 
     def is_sending(self):
         if self.lost or self.transport is None:

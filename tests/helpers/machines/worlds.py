@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from helpers.differential.connections import PROTOCOLS, Interpreter, SocketEnd
-from helpers.differential.trace import Trace, described
+from helpers.differential.trace import Trace
 from helpers.loops import is_mainspring
 from helpers.machines.pipes import PipeEnd, PipePeer
 from helpers.machines.tls import TlsSocketEnd, TlsTransportEnd
