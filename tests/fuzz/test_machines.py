@@ -7,8 +7,10 @@ machines of each kind; MAINSPRING_MACHINE_LOOP=uvloop compares another loop with
 
 import pytest
 from helpers.certificates import Authority
+from helpers.differential.connections import LARGE
 from helpers.differential.programs import CALLS, WRITES, mark, node
 from helpers.machines.comparing import Alike, machine_settings
+from helpers.machines.streams import StreamsWorld
 from helpers.machines.worlds import Setting, World
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
@@ -141,8 +143,79 @@ class TlsServer(TlsClient):
     kind = "tls server"
 
 
+class Streams(Alike):
+    """A reader and a writer; what is compared of reading is what each call gives."""
+
+    kind = "unix"
+    contexts = None
+    unread = unheard = 0
+
+    @initialize(debug=st.booleans())
+    def open(self, debug):
+        self.make(StreamsWorld, Setting(self.kind, debug=debug), None)
+
+    @rule(
+        call=node("read", st.sampled_from([-1, 0, 1, 5, 1000])) | node("readexactly", st.sampled_from([0, 1, 7, 300]))
+    )
+    def read(self, call):
+        self.step("ours", call)
+
+    @rule(call=st.just(("readline",)) | node("readuntil", st.sampled_from([b"\n", b"\r\n", b"aab", b""])))
+    def read_to_a_delimiter(self, call):
+        self.step("ours", call)
+
+    @rule(call=st.sampled_from([("cancel",), ("drain",), ("drain",), ("write_eof",), ("wait_closed",)]))
+    def others(self, call):
+        self.step("ours", call)
+
+    @rule(call=st.sampled_from([("close",), ("abort",)]))
+    def leave(self, call):
+        self.step("ours", call)
+
+    @precondition(lambda self: self.unread < MOST_UNREAD)
+    @rule(size=st.sampled_from([0, 1, 1000, LARGE]), drains=st.booleans())
+    def write(self, size, drains):
+        self.unread += 1
+        self.step("ours", ("write", size))
+        if drains:
+            # Not in the same turn, whose writes are sent at its end: an error would come a turn later.
+            self.step("ours", ("drain",))
+
+    @rule()
+    def peer_reads(self):
+        self.unread = 0
+        self.step("theirs", ("read",))
+
+    @precondition(lambda self: self.unheard < 4 * MOST_UNREAD)
+    @rule(text=st.text(st.sampled_from("ab\r\n"), min_size=1, max_size=12), times=st.sampled_from([1, 1, 1, 30]))
+    def peer_sends(self, text, times):
+        self.unheard += 1
+        self.step("theirs", ("lines", text.encode() * times))
+
+    @rule(call=st.sampled_from([("shutdown",), ("close",)]))
+    def peer_ends(self, call):
+        self.step("theirs", call)
+
+
+class StreamsOverTcp(Streams):
+    kind = "tcp"
+
+    @rule()
+    def peer_resets(self):
+        self.step("theirs", ("reset",))
+
+
 # About equal times: a TLS connection takes longest.
-MACHINES = {Tcp: 20, Unix: 20, WritePipe: 15, ReadPipe: 15, TlsClient: 10, TlsServer: 10}
+MACHINES = {
+    Tcp: 20,
+    Unix: 20,
+    WritePipe: 15,
+    ReadPipe: 15,
+    TlsClient: 10,
+    TlsServer: 10,
+    Streams: 15,
+    StreamsOverTcp: 10,
+}
 
 
 @pytest.fixture(scope="module")

@@ -58,11 +58,14 @@ class World(Interpreter):
         super().__init__(loop, setting, Trace(), patience=1)
         self.ours_is_mainspring = is_mainspring(loop)
         loop.set_exception_handler(self.on_error)
-        if setting.kind.startswith("tls"):
-            self.ours = TlsTransportEnd(self, "ours")
-        elif "pipe" in setting.kind:
-            self.ours = PipeEnd(self, "ours")
+        self.make_ends()
         self.run_in_loop(self.open())
+
+    def make_ends(self):
+        if self.program.kind.startswith("tls"):
+            self.ours = TlsTransportEnd(self, "ours")
+        elif "pipe" in self.program.kind:
+            self.ours = PipeEnd(self, "ours")
 
     def run_in_loop(self, coroutine):
         try:
@@ -110,8 +113,7 @@ class World(Interpreter):
             theirs = listener.accept()[0]
         ours.setblocking(False)
         if not self.program.kind.startswith("tls"):
-            self.theirs = SocketEnd(self, "theirs", theirs)
-            await self.loop.create_connection(factory, sock=ours)
+            await self.make(ours, theirs)
             return
         server, client = self.contexts
         accepting = self.program.kind == "tls server"
@@ -121,6 +123,10 @@ class World(Interpreter):
         else:
             making = self.loop.create_connection(factory, sock=ours, ssl=client, server_hostname="localhost")
         await asyncio.gather(making, self.theirs.handshake())
+
+    async def make(self, ours, theirs):
+        self.theirs = SocketEnd(self, "theirs", theirs)
+        await self.loop.create_connection(lambda: PROTOCOLS[self.program.protocol](self.ours), sock=ours)
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -161,8 +167,11 @@ class World(Interpreter):
             *self.ours.tell(self.theirs),
             *self.theirs.tell(self.ours),
             *self.trace.events,
-            state_of(self.ours.transport, "pipe" in self.program.kind),
+            self.state(),
         ]
+
+    def state(self):
+        return state_of(self.ours.transport, "pipe" in self.program.kind)
 
     @property
     def broken(self):
