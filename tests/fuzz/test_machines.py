@@ -8,8 +8,9 @@ machines of each kind; MAINSPRING_MACHINE_LOOP=uvloop compares another loop with
 import pytest
 from helpers.certificates import Authority
 from helpers.differential.connections import LARGE
-from helpers.differential.programs import CALLS, WRITES, mark, node
+from helpers.differential.programs import CALLS, DATAGRAM_CALLS, WRITES, mark, node
 from helpers.machines.comparing import Alike, machine_settings
+from helpers.machines.datagrams import DatagramWorld
 from helpers.machines.streams import StreamsWorld
 from helpers.machines.worlds import Setting, World
 from hypothesis import strategies as st
@@ -205,6 +206,42 @@ class StreamsOverTcp(Streams):
         self.step("theirs", ("reset",))
 
 
+class Udp(Alike):
+    """A datagram endpoint."""
+
+    kind = "udp"
+    contexts = None
+    unheard = 0
+
+    @initialize(connected=st.booleans(), debug=st.booleans())
+    def open(self, connected, debug):
+        self.make(DatagramWorld, self.kind, connected, debug)
+
+    @rule(call=st.one_of(DATAGRAM_CALLS))
+    def call(self, call):
+        self.step(call)
+
+    @rule(calls=st.lists(st.one_of(DATAGRAM_CALLS), min_size=2, max_size=3))
+    def several_in_a_turn(self, calls):
+        self.step(*calls, ("read_peer",))
+
+    @rule()
+    def peer_reads(self):
+        self.step(("read_peer",))
+
+    @rule(sizes=st.lists(st.sampled_from([0, 1, 1000]), min_size=1, max_size=6))
+    def peer_sends(self, sizes):
+        self.step(*[("from_peer", size) for size in sizes])
+
+    @rule()
+    def peer_closes(self):
+        self.step(("close_peer",))
+
+
+class UnixDatagrams(Udp):
+    kind = "unix"
+
+
 # About equal times: a TLS connection takes longest.
 MACHINES = {
     Tcp: 20,
@@ -215,6 +252,8 @@ MACHINES = {
     TlsServer: 10,
     Streams: 15,
     StreamsOverTcp: 10,
+    Udp: 10,
+    UnixDatagrams: 10,
 }
 
 

@@ -173,7 +173,7 @@ class Interpreter:
             await asyncio.sleep(0.0005 * self.patience)
             quiet = quiet + 1 if self.progress == before else 0
 
-    async def main(self):
+    async def open(self):
         unix = self.program.kind == "unix"
         own = f"{self.folder}/own" if unix else ("127.0.0.1", 0)
         remote = self.peer_name if self.program.connected else None
@@ -186,6 +186,9 @@ class Interpreter:
         )
         self.name = self.transport.get_extra_info("sockname")
         await self.settle()
+
+    async def main(self):
+        await self.open()
         for body in self.program.steps:
             for node in body:
                 self.act(node)
