@@ -90,7 +90,7 @@ callgrind: $(BIN)/python
 
 # What a fuzzer finds is left as a file in build/fuzz.
 FUZZERS = byte_queue ready_queue timer_wheel write_queue
-FUZZED_IN_PYTHON = addresses stream_reader
+FUZZED_IN_PYTHON = addresses stream_reader tls_records
 FUZZ_OPTIONS = -max_total_time=$(FUZZ) -max_len=4000 -timeout=30 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1
 FUZZ_RUN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 
