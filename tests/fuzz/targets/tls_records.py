@@ -3,6 +3,7 @@ each over a connection of its own to a peer that is driven by hand. What comes i
 tell the program the same."""
 
 import asyncio
+import contextlib
 import functools
 import socket
 import ssl
@@ -73,10 +74,8 @@ async def play(data, native):
     )
     while not making.done() or outgoing.pending:
         incoming.write(take(theirs))
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             peer.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
         theirs.sendall(outgoing.read())
         await asyncio.sleep(0)
     transport, _ = await making
@@ -115,10 +114,11 @@ async def play(data, native):
                 if choice == 13 and records:
                     del records[choices.below(len(records)) :]
                     intact = False
+                # Not so many pieces that an input takes long.
+                least = len(records) // 8
                 while records:
                     piece = choices.of([len(records), 1, 3, 5, 17, 1000, 16_384])
-                    # Not so many pieces that an input takes long.
-                    piece = max(piece, len(records) // 8)
+                    piece = max(piece, least)
                     theirs.sendall(records[:piece])
                     del records[:piece]
                     await settle(watched)
