@@ -95,7 +95,7 @@ FUZZ_OPTIONS = -max_total_time=$(FUZZ) -max_len=4000 -timeout=30 -artifact_prefi
 FUZZ_RUN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 
 fuzz: $(BIN)/python
-	command -v clang++ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends clang libclang-rt-14-dev; } >/dev/null
+	command -v clang++ >/dev/null || { apt-get update -qq && apt-get install -y -qq clang >/dev/null; }
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja pybind11 .
 	$(CMAKE) --preset fuzz -DPython_EXECUTABLE="$(abspath $(BIN))/python" \
 	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)"
