@@ -32,7 +32,7 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
 .PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean
 
 help:
-	@sed -n '2,12s/^# \{0,1\}//p' Makefile
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
