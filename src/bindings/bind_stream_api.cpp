@@ -144,12 +144,17 @@ void remember(ClassGuard& guard, const py::object& streams, const char* name, co
 
 size_t most(PyObject* reader) { return reinterpret_cast<ReaderState*>(reader)->most(); }
 
+// What comes this way is plaintext of TLS.
 bool feed(PyObject* reader, const char* data, size_t size) {
-  return reinterpret_cast<ReaderState*>(reader)->feed(data, size);
+  auto* state = reinterpret_cast<ReaderState*>(reader);
+  state->buffer.cleanse();
+  return state->feed(data, size);
 }
 
 bool feed_bytes(PyObject* reader, Ref data) {
-  return reinterpret_cast<ReaderState*>(reader)->feed_bytes(std::move(data));
+  auto* state = reinterpret_cast<ReaderState*>(reader);
+  state->buffer.cleanse();
+  return state->feed_bytes(std::move(data));
 }
 
 }  // namespace

@@ -96,6 +96,8 @@ PyObject* NativeReader::feed_data(PyObject* self, Arguments args, Py_ssize_t cou
     return call_base(self, classes->names().feed_data, args, count, keywords);
   }
   if (PyBytes_GET_SIZE(data) == 0) return none();
+  // Sockets do not come this way, so it may be the ssl module that has decrypted this.
+  state->buffer.cleanse();
   return state->feed(PyBytes_AS_STRING(data), static_cast<size_t>(PyBytes_GET_SIZE(data))) ? none() : nullptr;
 }
 

@@ -34,6 +34,10 @@ class StreamBuffer {
   }
   bool empty() const { return size() == 0; }
 
+  // From here on no memory of ours keeps bytes that have been taken: they came encrypted. The bytes objects are the
+  // program's.
+  void cleanse() { tail_.cleanse(); }
+
   bool append(const char* data, size_t size);
 
   // As append(), when a read of at most `most` bytes waits and the buffer is empty.

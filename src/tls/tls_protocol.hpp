@@ -85,7 +85,7 @@ struct TlsProtocol {
  private:
   enum class Step { kData, kAgain, kEnd, kUnusual, kError };
 
-  // Decrypted bytes: in a bytes object, or in the scratch space of TlsState until the next are decrypted.
+  // Decrypted bytes: in a bytes object, or in the scratch space of TlsState until cleanse().
   struct Plaintext {
     const char* data = nullptr;
     size_t size = 0;
@@ -101,6 +101,7 @@ struct TlsProtocol {
   bool read_records(const char* received, size_t size);
   bool read_copied(const char* received, size_t size, bool* ended);
   bool decrypt_all(const char* received, size_t size, size_t most, Step* step, Plaintext* data);
+  static void cleanse(TlsState& tls, const Plaintext& data);
   bool receive(const char* data, size_t size);
   bool read_buffered(bool* ended);
   Ref find_stream();

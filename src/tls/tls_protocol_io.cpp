@@ -1,6 +1,7 @@
 // How a TlsProtocol carries data: received bytes go into the incoming BIO, what comes out of OpenSSL goes to the
 // program's protocol; what the program writes is encrypted into the outgoing BIO and goes to the transport below.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -212,7 +213,13 @@ bool TlsProtocol::decrypt_all(const char* received, size_t size, size_t most, St
   return true;
 }
 
+// The scratch space serves all connections and lives as long as the process: nobody's plaintext stays in it.
+void TlsProtocol::cleanse(TlsState& tls, const Plaintext& data) {
+  if (data.data == tls.scratch) explicit_bzero(tls.scratch, data.size);
+}
+
 bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {
+  TlsState& tls = *tls_;
   const StreamFeed& feed = loop_->state().stream_feed;
   const Ref stream = find_stream();
   // A read that waits gets its bytes in an object of their own, and what comes after them is the next read's.
@@ -227,9 +234,13 @@ bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {
     if (!decrypt_all(received, size, most, &step, &data)) return false;
     if (first && stream && step == Step::kAgain && !data.object) [[likely]] {
       *ended = false;
-      return data.size == 0 || feed.feed(stream.get(), data.data, data.size);
+      const bool fed = data.size == 0 || feed.feed(stream.get(), data.data, data.size);
+      cleanse(tls, data);
+      return fed;
     }
-    if (!data.keep()) return false;
+    const bool kept = data.keep();
+    cleanse(tls, data);
+    if (!kept) return false;
     // What was left of it is in the incoming BIO now.
     size = 0;
     while (true) {

@@ -12,7 +12,7 @@ struct TlsState {
   openssl::Functions openssl;
   bool usable = false;
   MemoryBios bios;
-  // Small amounts of plaintext on their way into a bytes object.
+  // Small amounts of plaintext on their way into a bytes object, and overwritten there.
   char scratch[64 * 1024];
 
   // Types of the modules `_ssl` and `ssl`.
