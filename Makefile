@@ -3,6 +3,8 @@
 #   make bench    compare event loops on this machine (BENCH="--quick" for two to three minutes)
 #   make test     all tests: C++ by ctest, Python by pytest
 #   make asan     these and CPython's own asyncio tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make leaks    tests under LeakSanitizer (LEAKS="tests" for all of them)
+#   make tsan     everything with threads under ThreadSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make check    formatting, lint and types
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
@@ -22,17 +24,15 @@ MACHINES ?= 300
 BIN = $(VENV)/bin
 CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
 # Debug information and no optimisation across files, so that a report names its line.
-SANITIZED = -C cmake.define.MAINSPRING_SANITIZE=address,undefined -C cmake.define.MAINSPRING_LTO=OFF \
+SANITIZER ?= address,undefined
+SANITIZED = -C cmake.define.MAINSPRING_SANITIZE=$(SANITIZER) -C cmake.define.MAINSPRING_LTO=OFF \
             -C cmake.build-type=RelWithDebInfo
 # The interpreter itself is not instrumented: the runtime is loaded first, and Python's own arenas are switched off.
 ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so) \
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean
-
-help:
-	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
@@ -63,6 +63,23 @@ test-sanitized: $(BIN)/python
 	$(ASAN_RUN) $(BIN)/python tests/conformance
 # What the benchmark starts, databases among them, is not under test here, and takes long under the preloaded runtime.
 	$(ASAN_RUN) $(BIN)/python -m pytest --ignore=tests/benchmarks $(PYTEST)
+
+# In the environment of `make asan`.
+leaks:
+	$(MAKE) test-leaks VENV=$(VENV)-asan
+
+test-leaks: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test .
+	$(ASAN_RUN) $(BIN)/python tests/sanitizers/leaks.py -k mainspring --timeout 600 $(LEAKS) $(PYTEST)
+
+tsan:
+	$(MAKE) test-threads VENV=$(VENV)-tsan SANITIZER=thread
+
+test-threads: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
+	$(CMAKE) --preset tsan && $(CMAKE) --build --preset tsan
+	PATH="$(abspath $(BIN)):$$PATH" ctest --preset tsan
+	$(TSAN_RUN) $(BIN)/python -m pytest -k mainspring $(THREADED) $(PYTEST)
 
 check: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint

@@ -1,0 +1,35 @@
+"""Which leaks of a report are taken for mainspring's."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("leaks", Path(__file__).with_name("leaks.py"))
+leaks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(leaks)
+
+MALLOC = "    #0 0x7f in __interceptor_malloc asan_malloc_linux.cpp:69"
+BYTES = "    #1 0x7f in PyBytes_FromStringAndSize Objects/bytesobject.c:1"
+PYTHON = "    #2 0x7f in _PyEval_EvalFrameDefault Python/generated_cases.c.h:1"
+OURS = "    #3 0x7f in mainspring::Loop::run_once() /src/loop/loop_turn.cpp:1"
+STRIPPED = "    #3 0x7f  (/lib/python3.13/site-packages/mainspring/_core.cpython-313-x86_64-linux-gnu.so+0x1234)"
+START = "    #4 0x7f in PyInit__core /src/bindings/module.cpp:1"
+
+
+@pytest.mark.parametrize(
+    ("stack", "ours"),
+    [
+        ([MALLOC, BYTES, OURS], True),
+        ([MALLOC, STRIPPED], True),
+        ([MALLOC, BYTES, OURS, PYTHON], True),
+        ([MALLOC, BYTES, PYTHON, OURS], False),
+        ([MALLOC, BYTES], False),
+        ([MALLOC, BYTES, OURS, START], False),
+    ],
+)
+def test_a_leak_is_ours_when_our_code_allocated_it(stack, ours):
+    leak = "\n".join(["Direct leak of 8 byte(s) in 1 object(s) allocated from:", *stack])
+    report = f"==1==ERROR: LeakSanitizer: detected memory leaks\n\n{leak}\n\nSUMMARY: AddressSanitizer: 8 byte(s)\n"
+    assert leaks.leaks_of(report) == [leak]
+    assert leaks.is_ours(leak) == ours
