@@ -53,6 +53,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
         self._handshakes: set[PendingHandshake] = set()
+        self._process_descriptors: set[int] = set()
         self._unix_server_sockets: dict[Any, int] = {}
         self._native_streams = os.environ.get("MAINSPRING_NATIVE_STREAMS") != "0"
 
@@ -99,6 +100,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._acceptors.clear()
         self._handshakes.clear()
         self._close()
+        self._forget_processes()
 
     def _report_callback_error(self, handle: Any, error: BaseException) -> None:
         source = _describe.callback_source(handle._callback, handle._args, self._debug)

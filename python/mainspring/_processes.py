@@ -85,12 +85,23 @@ class ProcessMethods:
             # No descriptors left, or a kernel without them: a thread waits instead.
             threading.Thread(target=self._wait_in_thread, args=(pid, exited), daemon=True).start()
             return
-        self._add_reader(pidfd, self._process_ended, pid, pidfd, exited)
+        try:
+            self._add_reader(pidfd, self._process_ended, pid, pidfd, exited)
+        except BaseException:
+            os.close(pidfd)
+            raise
+        self._process_descriptors.add(pidfd)
 
     def _process_ended(self: Any, pid: int, pidfd: int, exited: Callable[[int], object]) -> None:
         self._remove_reader(pidfd)
+        self._process_descriptors.discard(pidfd)
         os.close(pidfd)
         exited(_reap(pid))
+
+    def _forget_processes(self: Any) -> None:
+        """The loop closes: nobody will be told of the children that still run."""
+        while self._process_descriptors:
+            os.close(self._process_descriptors.pop())
 
     def _wait_in_thread(self: Any, pid: int, exited: Callable[[int], object]) -> None:
         # The loop reaps: until it knows of the end, the number must not become that of another process, which

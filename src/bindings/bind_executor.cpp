@@ -1,6 +1,7 @@
 // run_in_executor(), and the queue of its threads as Python sees it.
 #include <cstddef>
 #include <memory>
+#include <new>
 
 #include "bindings/bindings.hpp"
 #include "bindings/guard.hpp"
@@ -21,6 +22,8 @@ WorkQueue* queue_of(PyObject* self) { return reinterpret_cast<WorkQueueObject*>(
 
 // A Call on its way through code of ThreadPoolExecutor: as an item of its queue it can be run, and its `future`,
 // itself, be cancelled.
+//
+// pybind11 does not expect an allocation to fail, hence `allocate`.
 class PendingCall {
  public:
   explicit PendingCall(Call* call) : call_(call) {}
@@ -43,6 +46,14 @@ class PendingCall {
  private:
   Call* call_;
 };
+
+// In the place of tp_alloc, which pybind11 calls when a PendingCall becomes a Python object.
+PyObject* allocate(PyTypeObject* type, Py_ssize_t count) {
+  PyObject* made = PyType_GenericAlloc(type, count);
+  if (made) return made;
+  PyErr_Clear();
+  throw std::bad_alloc();
+}
 
 // --- the queue
 // ---------------------------------------------------------------------------------------------------------
@@ -104,7 +115,15 @@ PyObject* get_nowait(PyObject* self, PyObject*) {
     PyObject* object = nullptr;
     queue_of(self)->take_next(&call, &object);
     if (object) return object;
-    if (call) return py::cast(std::make_unique<PendingCall>(call)).release().ptr();
+    if (call) {
+      auto pending = std::make_unique<PendingCall>(call);
+      try {
+        return py::cast(std::move(pending)).release().ptr();
+      } catch (const std::bad_alloc&) {
+        // The thread goes on with get(), which runs it without such an object.
+        queue_of(self)->put(pending->release());
+      }
+    }
     const Ref module = Ref::steal(PyImport_ImportModule("queue"));
     const Ref empty = module ? Ref::steal(PyObject_GetAttrString(module.get(), "Empty")) : Ref();
     if (empty) PyErr_SetNone(empty.get());
@@ -270,7 +289,9 @@ PyMethodDef executor_methods_of_loop[] = {
 
 void bind_executor(py::module_& module, ModuleState& state) {
   state.work_queue_type = make_type(module, queue_spec);
-  py::class_<PendingCall>(module, "PendingCall", "A call that has not begun, in the hands of its pool.")
+  const auto set_up = [](PyHeapTypeObject* type) { type->ht_type.tp_alloc = allocate; };
+  py::class_<PendingCall>(module, "PendingCall", py::custom_type_setup(set_up),
+                          "A call that has not begun, in the hands of its pool.")
       .def("run", [](PendingCall& call, const py::args&) { call.finish(Call::run); })
       .def("cancel", [](PendingCall& call) { call.finish(Call::cancel); })
       .def_property_readonly("future", [](py::object self) { return self; });

@@ -1,5 +1,8 @@
 // Loop as Python sees it: a pybind11 class whose methods are native slots.
+#include <cerrno>
 #include <cstddef>
+#include <memory>
+#include <system_error>
 #include <vector>
 
 #include "bindings/bindings.hpp"
@@ -397,9 +400,14 @@ int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
   return note_time_method(loop) ? 0 : -1;
 }
 
-PyObject* make_instance(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+// As pybind11's own, which does not expect an allocation to fail.
+PyObject* new_loop(PyTypeObject* type, PyObject*, PyObject*) {
   forget_last_interpreter();
-  return reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base)->tp_new(type, arguments, keywords);
+  return guarded([&] {
+    Ref self = Ref::steal(type->tp_alloc(type, 0));
+    if (self) reinterpret_cast<py::detail::instance*>(self.get())->allocate_layout();
+    return self.release();
+  });
 }
 
 void dealloc(PyObject* self) {
@@ -407,13 +415,24 @@ void dealloc(PyObject* self) {
   reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base)->tp_dealloc(self);
 }
 
+// The native object of a Loop, with errors as Python knows them: pybind11 would make a RuntimeError of each.
+std::unique_ptr<Loop> make_loop(ModuleState& state) {
+  try {
+    return std::make_unique<Loop>(state);
+  } catch (const std::system_error& error) {
+    errno = error.code().value();
+    PyErr_SetFromErrno(PyExc_OSError);
+    throw py::error_already_set();
+  }
+}
+
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject* type = &heap_type->ht_type;
+  type->tp_new = new_loop;
   type->tp_flags |= Py_TPFLAGS_HAVE_GC;
   type->tp_traverse = traverse;
   type->tp_clear = clear;
   type->tp_setattro = set_attribute;
-  type->tp_new = make_instance;
   type->tp_dealloc = dealloc;
   type->tp_methods = all_loop_methods().data();
   type->tp_getset = loop_attributes;
@@ -427,10 +446,10 @@ void bind_loop(py::module_& module, ModuleState& state) {
       .def(
           "__init__",
           [&state](py::detail::value_and_holder& self) {
-            auto* loop = new Loop(state);
-            self.value_ptr() = loop;
+            std::unique_ptr<Loop> loop = make_loop(state);
             loop->set_self(reinterpret_cast<PyObject*>(self.inst));
-            if (!note_time_method(loop)) throw py::error_already_set();
+            if (!note_time_method(loop.get())) throw py::error_already_set();
+            self.value_ptr() = loop.release();
           },
           py::detail::is_new_style_constructor());
 }

@@ -54,6 +54,7 @@ int Transport::connect_in_debug(PyObject* context) {
 
 int Transport::run_start(IoObject* io) {
   Transport* self = from(io);
+  if (self->started_ && self->ending_) return self->end();
   self->started_ = true;
   if (!self->open_) return 0;
 #if PY_VERSION_HEX >= 0x030F0000
@@ -74,6 +75,13 @@ int Transport::run_start(IoObject* io) {
   if (self->finish_start() < 0) PyErr_WriteUnraisable(self->object());
   put_exception(Ref::borrow(leaving.get()));
   return -1;
+}
+
+int Transport::end() {
+  const Ref exception = Ref::steal(std::exchange(ending_, nullptr));
+  Ref result;
+  if (loop_->enter_context(context_)) result = Ref::steal(call_connection_lost(object(), exception.get()));
+  return result ? 0 : loop_->report("Exception in callback connection_lost()", object(), protocol_);
 }
 
 int Transport::finish_start() {
@@ -122,14 +130,21 @@ int Transport::lose(PyObject* exception) {
   ++lost_writes_;
   if (!loop_->check_open()) return -1;
   const Ref callback = Ref::steal(PyObject_GetAttr(object(), names()._call_connection_lost));
-  if (!callback) return -1;
 #if PY_VERSION_HEX >= 0x030E0000
   PyObject* context = context_;
 #else
   PyObject* context = nullptr;  // the default loop runs it in the context of whoever closed the transport
 #endif
-  const Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop_->call_soon(callback.get(), &exception, 1, context)));
-  return handle ? 0 : -1;
+  const Ref handle =
+      callback ? Ref::steal(reinterpret_cast<PyObject*>(loop_->call_soon(callback.get(), &exception, 1, context)))
+               : Ref();
+  if (handle) [[likely]]
+    return 0;
+  if (!PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+  // A connection must not stay half closed for want of a Handle; a step needs no memory.
+  PyErr_Clear();
+  ending_ = Py_NewRef(exception);
+  return loop_->push_step(&io_) ? 0 : -1;
 }
 
 Ref Transport::take_fatal_error(const char* message, bool silent) {
@@ -253,6 +268,7 @@ int Transport::visit_common(visitproc visit, void* arg) {
   Py_VISIT(protocol_);
   Py_VISIT(context_);
   Py_VISIT(waiter_);
+  Py_VISIT(ending_);
   return 0;
 }
 
@@ -263,6 +279,7 @@ void Transport::clear_common() {
   Py_CLEAR(protocol_);
   Py_CLEAR(context_);
   Py_CLEAR(waiter_);
+  Py_CLEAR(ending_);
 }
 
 bool Transport::begin_dealloc(PyObject* self) {

@@ -28,6 +28,7 @@ struct Transport {
   PyObject* protocol_;  // nullptr once connection_lost has been called
   PyObject* context_;
   PyObject* waiter_;
+  PyObject* ending_;  // what connection_lost() will be called with, when there was no memory for a Handle
   int fd_;
   int lost_writes_;  // not 0 once connection_lost is scheduled; writes since then are only counted
   bool open_;        // the descriptor is open and ours
@@ -49,9 +50,12 @@ struct Transport {
   // Schedules the start. From here on the descriptor is the transport's. False with an exception set.
   bool schedule_start();
 
-  // The step that schedule_start() scheduled.
+  // The step that schedule_start() scheduled, or lose().
   static int run_start(IoObject* io);
   int finish_start();
+
+  // The step that lose() scheduled for want of a Handle.
+  int end();
 
   // Calls connection_made(); -1 with an exception set only for what leaves the loop. In debug mode as a Handle, of
   // whose slowness the loop tells.
