@@ -6,6 +6,7 @@
 #   make leaks    tests under LeakSanitizer (LEAKS="tests" for all of them)
 #   make tsan     everything with threads under ThreadSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
+#   make faults   each system call and each allocation of the loop fails in turn (FAULTS="--loop uvloop tcp")
 #   make check    formatting, lint and types
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
@@ -20,6 +21,7 @@ BENCH ?=
 PYTEST ?=
 FUZZ ?= 60
 MACHINES ?= 300
+FAULTS ?=
 
 BIN = $(VENV)/bin
 CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
@@ -32,7 +34,7 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# \{0,1\}//p' Makefile
+.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# faults '2,12s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
@@ -100,6 +102,10 @@ life: $(BIN)/python
 	$(if $(filter uvloop,$(LOOPS)),$(BIN)/python -m pip install --quiet uvloop)
 	MAINSPRING_LIFE_LOOPS="$(LOOPS)" MAINSPRING_LIFE_ROUNDS=$(ROUNDS) MAINSPRING_LIFE_INTERPRETERS=$(INTERPRETERS) \
 	  $(BIN)/python -m pytest -o timeout=600 tests/life $(PYTEST)
+faults: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) --group test .
+	$(BIN)/python tests/faults $(FAULTS)
+	$(BIN)/python tests/faults --memory $(FAULTS)
 
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers
