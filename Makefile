@@ -11,6 +11,9 @@
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
 #   make callgrind  instruction counts of the hot paths
+#   make races    random races between connections (RACES=20000), also with CAMPAIGN="--loop uvloop --seed 7"
+#   make load     10,000 slow readers, a flooding peer, storms, and a GiB each way
+#   make soak     mixed traffic for SOAK=1800 seconds, with memory, references and descriptors counted
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, CONFIG further options for `pip install`.
 
@@ -22,6 +25,9 @@ PYTEST ?=
 FUZZ ?= 60
 MACHINES ?= 300
 FAULTS ?=
+CAMPAIGN ?=
+RACES ?= 20000
+SOAK ?= 1800
 
 BIN = $(VENV)/bin
 CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
@@ -34,7 +40,7 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# faults '2,12s/^# \{0,1\}//p' Makefile
+.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# faults '2,12s/^# races load soak campaign-environment '2,14s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
@@ -127,6 +133,21 @@ fuzz: $(BIN)/python
 	for name in $(FUZZED_IN_PYTHON); do \
 	  FUZZ_TARGET=$$name $(FUZZ_RUN) build/fuzz/tests/fuzz/fuzz_python $(FUZZ_OPTIONS) || exit 1; done
 	MAINSPRING_MACHINE_EXAMPLES=$(MACHINES) $(BIN)/python -m pytest $(PYTEST) --timeout=0 tests/fuzz/test_machines.py
+# Each with --loop mainspring, uvloop or asyncio in CAMPAIGN.
+races load soak: campaign-environment
+
+campaign-environment: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) .
+	$(BIN)/python -m pip install --quiet uvloop || echo 'campaigns: uvloop is not to be had for this Python'
+
+races:
+	$(BIN)/python tests/races --races $(RACES) $(CAMPAIGN)
+
+load:
+	$(BIN)/python tests/load $(CAMPAIGN)
+
+soak:
+	$(BIN)/python tests/soak --seconds $(SOAK) $(CAMPAIGN)
 
 clean:
 	rm -rf build .venv .venv-* results
