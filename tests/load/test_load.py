@@ -1,0 +1,28 @@
+"""The small form of each scenario."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NAMES = (
+    "slow_readers",
+    "flood",
+    "accept_storm",
+    "handshake_storm",
+    "timers",
+    "callbacks",
+    "transfer_tcp",
+    "transfer_tls",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_under_load(name):
+    result = subprocess.run([sys.executable, HERE, "--small", name], capture_output=True, text=True, timeout=110)
+    assert result.returncode == 0, result.stdout + result.stderr
+    if "not run: " in result.stdout:
+        pytest.skip(result.stdout.strip())
+    assert name in result.stdout and "FAILED" not in result.stdout

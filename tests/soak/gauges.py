@@ -1,0 +1,52 @@
+"""What a process holds: memory, references, objects, descriptors, threads."""
+
+import asyncio
+import ctypes
+import gc
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+
+
+class _MallocInfo(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")),
+    ]
+
+
+def _malloc_in_use():
+    # What the native code holds, exactly, where the allocator is glibc's.
+    function = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if function is None:
+        return 0
+    function.restype = _MallocInfo
+    info = function()
+    return (info.uordblks + info.hblkhd) // 1024
+
+
+def _memory():
+    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE))
+    return int(found["Rss"]), int(found["Pss"])
+
+
+def measure():
+    """All gauges by name, taken when nothing is under way."""
+    for _ in range(3):
+        gc.collect()
+    rss, pss = _memory()
+    found = {
+        "rss_kib": rss,
+        "pss_kib": pss,
+        "malloc_kib": _malloc_in_use(),
+        "blocks": sys.getallocatedblocks(),
+        "objects": len(gc.get_objects()),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+        "tasks": len(asyncio.all_tasks()),
+    }
+    if hasattr(sys, "gettotalrefcount"):
+        found["references"] = sys.gettotalrefcount()
+    return found
