@@ -1,5 +1,6 @@
 """The small form of each scenario."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_under_load(name):
+    if name == "slow_readers" and "asan" in os.environ.get("LD_PRELOAD", ""):
+        pytest.skip("AddressSanitizer's allocator keeps memory that was freed, and more around each block")
     result = subprocess.run([sys.executable, HERE, "--small", name], capture_output=True, text=True, timeout=110)
     assert result.returncode == 0, result.stdout + result.stderr
     if "not run: " in result.stdout:
