@@ -40,7 +40,24 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-.PHONY: help bench test asan test-sanitized check conformance life callgrind fuzz system clean help: @sed -n '2,/^$$/s/^# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for kind of object that is made # and lost by the thousand. LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \ tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py tests/loop/test_timers.py The address space laid out as ThreadSanitizer expects it. interpreter not instrumented, but its mutexes, so GIL, are seen. Some tests fork while threads run. TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R THREADED tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py tests/loop/test_signals.py .PHONY: leaks test-leaks tsan test-threads '2,13s/^# faults '2,12s/^# races load soak campaign-environment '2,14s/^# \{0,1\}//p' Makefile
+# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for each kind of object that is made
+# and lost by the thousand.
+LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \
+         tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py \
+         tests/loop/test_timers.py
+
+# The address space is laid out as ThreadSanitizer expects it. The interpreter is not instrumented, but its mutexes, and
+# so the GIL, are seen. Some tests fork while threads run.
+TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" \
+           TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R
+THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
+           tests/loop/test_signals.py
+
+.PHONY: help bench test asan test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
+        fuzz races load soak campaign-environment system clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 system:
 	@sh cmake/system-packages.sh
