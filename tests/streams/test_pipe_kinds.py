@@ -230,7 +230,7 @@ def test_writing_what_is_no_bytes_is_the_same_error(data):
     assert compare(scenario) == (AssertionError, repr(data))
 
 
-@pytest.mark.parametrize("data", [b"", bytearray(), memoryview(b"")], ids=repr)
+@pytest.mark.parametrize("data", [b"", bytearray(), memoryview(b"")], ids=lambda data: type(data).__name__)
 def test_writing_nothing_does_nothing(loop, data):
     async def main():
         read_end, write_end = os.pipe()
