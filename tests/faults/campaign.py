@@ -114,6 +114,9 @@ KNOWN = [
     ("readers", "allocation", "Stuck", "open: after remove_writer() without memory the number is of no use"),
     ("readers", "allocation", "objects left", "open: the same"),
     ("readers", "allocation", "descriptors left", "open: the same"),
+    ("subprocess", "allocation", "stuck", "open: a waiter is never woken, and nothing is told"),
+    ("sockets", "allocation", "stuck", "open: the same"),
+    ("names", "send", "stuck", "open: a look-up in a thread whose send() is interrupted does not end"),
 ]
 
 
