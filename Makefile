@@ -125,6 +125,7 @@ life: $(BIN)/python
 	$(if $(filter uvloop,$(LOOPS)),$(BIN)/python -m pip install --quiet uvloop)
 	MAINSPRING_LIFE_LOOPS="$(LOOPS)" MAINSPRING_LIFE_ROUNDS=$(ROUNDS) MAINSPRING_LIFE_INTERPRETERS=$(INTERPRETERS) \
 	  $(BIN)/python -m pytest -o timeout=600 tests/life $(PYTEST)
+
 faults: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test .
 	$(BIN)/python tests/faults $(FAULTS)
@@ -150,6 +151,7 @@ fuzz: $(BIN)/python
 	for name in $(FUZZED_IN_PYTHON); do \
 	  FUZZ_TARGET=$$name $(FUZZ_RUN) build/fuzz/tests/fuzz/fuzz_python $(FUZZ_OPTIONS) || exit 1; done
 	MAINSPRING_MACHINE_EXAMPLES=$(MACHINES) $(BIN)/python -m pytest $(PYTEST) --timeout=0 tests/fuzz/test_machines.py
+
 # Each with --loop mainspring, uvloop or asyncio in CAMPAIGN.
 races load soak: campaign-environment
 
