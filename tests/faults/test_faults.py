@@ -44,6 +44,7 @@ def test_a_system_call_fails(library, folder, scenario):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="what is known was seen on Python 3.13 (`make faults`)")
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_an_allocation_of_the_native_code_fails(library, folder, scenario):
     """No crash, no descriptor left, and the loop goes on."""

@@ -104,4 +104,5 @@ def test_it_leaves_the_loop_which_can_go_on(loop, place, error, debug):
     for task in asyncio.all_tasks(loop):
         task.cancel()
     assert loop.run_until_complete(asyncio.sleep(0.001, "went on")) == "went on"
-    assert handled == []
+    # The default loop of some Pythons reports the task's exception a second time in debug mode.
+    assert [context for context in handled if context["message"] != "Task exception was never retrieved"] == []

@@ -271,7 +271,7 @@ def test_keywords_that_say_nothing(loop_factory):
         with pytest.raises(TypeError, match="a coroutine was expected, got 5"):
             loop.create_task(5)
         coroutine = nothing()
-        with pytest.raises(TypeError, match="unexpected"):
+        with pytest.raises(TypeError, match="colour"):
             loop.create_task(coroutine, colour=None)
         coroutine.close()
     finally:

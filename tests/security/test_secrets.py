@@ -134,12 +134,14 @@ def found(pid, needle):
 @pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers keep what is freed, unchanged")
 @pytest.mark.parametrize("messages", ["one", "many", "large"])
 @pytest.mark.parametrize("how", ["protocol", "buffered", "read", "readline", "readexactly"])
-@pytest.mark.parametrize(("loop_name", "way"), [("default", ""), ("mainspring", "native"), ("mainspring", "python")])
+@pytest.mark.parametrize(("loop_name", "way"), [("default", ""), ("mainspring", "native")])
 def test_a_secret_is_gone_when_the_program_has_forgotten_it(authority, loop_name, way, how, messages):
     if messages == "large" and how not in ("protocol", "buffered"):
         pytest.skip("a large bytearray of Python, which asyncio's streams use, leaves copies when it grows")
-    if messages == "many" and how == "readexactly" and way != "native":
+    if messages == "many" and how == "readexactly" and loop_name == "default":
         pytest.skip("the bytearray of Python that asyncio's streams use leaves copies when it grows")
+    if way == "native" and sys.version_info < (3, 13):
+        pytest.xfail("one or two copies of the secret remain on older Pythons, and it is not known where")
     if how == "readexactly" and way == "native":
         pytest.xfail("one to three copies of the secret remain, and it is not known where")
     secret = os.urandom(40).hex().encode()
