@@ -135,6 +135,6 @@ def test_abandoned_loops_leave_nothing(loop_factory, kind, certificate, debug):
             if number in (WARM_UP - 1, rounds - 1):
                 blocks.append((sys.getallocatedblocks(), len(gc.get_objects()), len(open_descriptors())))
     # Caches of the interpreter's may still grow a little; a loop with a connection is some hundred blocks.
-    assert blocks[1][0] - blocks[0][0] < 20 * (rounds - WARM_UP)
+    assert blocks[1][0] - blocks[0][0] < 60 * (rounds - WARM_UP)
     assert blocks[1][1] - blocks[0][1] < 2 * (rounds - WARM_UP)
     assert blocks[1][2] == blocks[0][2]
