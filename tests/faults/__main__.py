@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -29,10 +30,8 @@ def main() -> int:
         scenarios.certificates(folder)
         for scenario in options.scenarios:
             found = run_scenario(library, options.loop, scenario, folder, options.stride, mode)
-            reference = None
-            if not options.memory and options.loop != "default":
-                reference = run_scenario(library, "default", scenario, folder, options.stride)
-            bad = judge(found, reference)
+            reference = functools.partial(run_scenario, library, "default", scenario, folder, options.stride)
+            bad = judge(found, None if options.memory or options.loop == "default" else reference)
             counts = collections.Counter(r.outcome for r in found.results)
             tolerated = sum(1 for r in found.results if known(r))
             print(f"{scenario:14} {len(found.results):5} faults {len(bad):4} wrong {tolerated:4} known", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import injection
 HERE = Path(__file__).parent
 
 
-@dataclass
+@dataclass(eq=False)
 class Result:
     """What became of one fault."""
 
@@ -136,18 +137,19 @@ def known(result: Result) -> str | None:
     return reasons[0] if reasons and not unknown else None
 
 
-def judge(results: Scenario, reference: Scenario | None) -> list[Result]:
+def judge(results: Scenario, run_reference: Callable[[], Scenario] | None = None) -> list[Result]:
     """The results that are wrong.
 
     A fault has to be told of or to make no difference, and one that the loop has to absorb makes none. Where the
-    default loop is no better after the same fault, it is not held against the loop.
+    default loop, which `run_reference` is to run if need be, is no better after the same fault, it is not held against
+    the loop.
     """
-    excused = {(r.call, r.fault) for r in reference.results if _wrong(r, reference)} if reference else set()
-    return [
-        r
-        for r in results.results
-        if (wrong := _wrong(r, results)) and (wrong == "crash" or (r.call, r.fault) not in excused)
-    ]
+    wrong = {r: kind for r in results.results if (kind := _wrong(r, results))}
+    if run_reference is None or all(kind == "crash" for kind in wrong.values()):
+        return list(wrong)
+    reference = run_reference()
+    excused = {(r.call, r.fault) for r in reference.results if _wrong(r, reference)}
+    return [r for r, kind in wrong.items() if kind == "crash" or (r.call, r.fault) not in excused]
 
 
 def _wrong(result: Result, scenario: Scenario) -> str:
@@ -169,4 +171,4 @@ def _wrong(result: Result, scenario: Scenario) -> str:
 
 
 def _names_error(outcome: str) -> bool:
-    return "Error" in outcome or outcome.startswith("not made")
+    return "error" in outcome.lower() or outcome.startswith("not made")

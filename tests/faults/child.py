@@ -21,7 +21,7 @@ from typing import Any
 import scenarios
 from injection import SHORT, Faults, fault_name
 
-TIMEOUT = float(os.environ.get("FAULTS_TIMEOUT", "5"))  # seconds in which a scenario has to come to an end
+TIMEOUT = float(os.environ.get("FAULTS_TIMEOUT", "2"))  # seconds in which a scenario has to come to an end
 HANG = 30  # seconds after which the process shows where it is and exits
 
 

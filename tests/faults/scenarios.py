@@ -314,9 +314,14 @@ async def sockets(run: Run) -> str:
         peer, _ = await accepting
         stack.enter_context(peer)
         data = DATA * 40
-        receiving = run.task(_receive(loop, peer, len(data)))
-        await loop.sock_sendall(client, data)
-        return "arrived" if await receiving == data else "lost"
+        # With the first error of either, or the other would wait for nobody.
+        receiving, sending = run.task(_receive(loop, peer, len(data))), run.task(_send_all(loop, client, data))
+        received, _ = await asyncio.gather(receiving, sending)
+        return "arrived" if received == data else "lost"
+
+
+async def _send_all(loop: asyncio.AbstractEventLoop, sock: socket.socket, data: bytes) -> None:
+    await loop.sock_sendall(sock, data)
 
 
 async def _receive(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
@@ -403,10 +408,16 @@ async def signals(run: Run) -> str:
     run.loop.add_signal_handler(signal.SIGUSR1, caught.set)
     try:
         os.kill(os.getpid(), signal.SIGUSR1)
+        for _ in range(20):
+            if caught.is_set():
+                return "caught"
+            await asyncio.sleep(0.001)
+        # CPython could not write to the loop; a user presses the keys again.
+        os.kill(os.getpid(), signal.SIGUSR1)
         await caught.wait()
     finally:
         run.loop.remove_signal_handler(signal.SIGUSR1)
-    return "caught"
+    return "caught at the second time"
 
 
 async def names(run: Run) -> str:

@@ -1,5 +1,6 @@
 """The short form of the fault campaigns (``make faults``): the first call of each kind and some of the others fails."""
 
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_a_system_call_fails(library, folder, scenario):
     found = run_scenario(library, "mainspring", scenario, folder, STRIDE)
     assert found.plain["problems"] == []
     assert found.results, "no fault happened"
-    wrong = judge(found, run_scenario(library, "default", scenario, folder, STRIDE))
+    wrong = judge(found, functools.partial(run_scenario, library, "default", scenario, folder, STRIDE))
     assert not wrong, "\n".join(map(str, wrong))
 
 
@@ -50,5 +51,5 @@ def test_an_allocation_of_the_native_code_fails(library, folder, scenario):
     """No crash, no descriptor left, and the loop goes on."""
     found = run_scenario(library, "mainspring", scenario, folder, 6, ("memory",))
     assert found.plain["problems"] == []
-    wrong = judge(found, None)
+    wrong = judge(found)
     assert not wrong, "\n".join(map(str, wrong))
