@@ -3,6 +3,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "uv/descriptor.hpp"
 
 namespace mainspring {
@@ -34,7 +36,10 @@ Waker::~Waker() {
 
 void Waker::renew() { uv::replace_descriptor(descriptor_, make_descriptor()); }
 
-void Waker::wake() noexcept { eventfd_write(descriptor_, 1); }
+void Waker::wake() noexcept {
+  while (eventfd_write(descriptor_, 1) < 0 && errno == EINTR) {
+  }
+}
 
 // Served as an arrival, and so after the callbacks that the loop was woken for.
 int Waker::serve(void* owner, int) {
