@@ -60,15 +60,15 @@ int Transport::run_start(IoObject* io) {
 #if PY_VERSION_HEX >= 0x030F0000
   const Ref context = Ref::borrow(self->context_);
 #else
-  // Before Python 3.15 what connection_made() sets in its context is not seen by later calls.
-  const Ref context = Ref::steal(PyContext_Copy(self->context_));
-#endif
-  int status = 0;
+  // Before Python 3.15 what connection_made() sets in its context is not seen by later calls; without memory for a copy
+  // it is, since a protocol that was never told of its connection would be worse.
+  Ref context = Ref::steal(PyContext_Copy(self->context_));
   if (!context) {
-    status = self->loop_->report("Fatal error: no memory for a context", self->object(), self->protocol_);
-  } else {
-    status = self->loop_->debug ? self->connect_in_debug(context.get()) : self->connect(context.get());
+    PyErr_Clear();
+    context = Ref::borrow(self->context_);
   }
+#endif
+  const int status = self->loop_->debug ? self->connect_in_debug(context.get()) : self->connect(context.get());
   if (status == 0) return self->finish_start();
   // SystemExit and KeyboardInterrupt leave the loop, which may run again.
   const Ref leaving = take_exception();
