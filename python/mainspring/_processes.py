@@ -36,6 +36,15 @@ class SubprocessTransport(BaseSubprocessTransport):
             **kwargs,
         )
 
+    def _process_exited(self: Any, returncode: int) -> None:
+        super()._process_exited(returncode)  # type: ignore[misc]
+        if self._closed and self._pending_calls is not None:
+            # Its pipes could not be connected, so their ends, for which _wait() may wait, are never reported.
+            waiters, self._exit_waiters = self._exit_waiters or (), []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(returncode)
+
 
 class ProcessMethods:
     """What ``subprocess_exec`` and ``subprocess_shell`` call."""

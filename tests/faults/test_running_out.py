@@ -70,3 +70,22 @@ def test_loop_closed_while_a_child_runs(mainspring_loop):
     os.waitpid(process.pid, 0)
     process._transport._proc.returncode = -9
     assert not left
+
+
+@pytest.mark.parametrize("pipe", ["connect_write_pipe", "connect_read_pipe"])
+def test_child_whose_pipes_cannot_be_connected(mainspring_loop, monkeypatch, pipe):
+    """The error reaches the program, and the child is ended and reaped."""
+    children = []
+
+    async def fail(factory, file):
+        children.append(factory().proc.get_pid())
+        raise MemoryError
+
+    async def main():
+        await asyncio.create_subprocess_exec("sleep", "60", stdin=-1, stdout=-1)
+
+    monkeypatch.setattr(mainspring_loop, pipe, fail)
+    with pytest.raises(MemoryError):
+        mainspring_loop.run_until_complete(asyncio.wait_for(main(), 10))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(children[0], 0)
