@@ -382,10 +382,9 @@ async def readers(run: Run) -> str:
             await readable
         finally:
             # A program that closes what it still watches gets what it deserves, on every loop.
-            for remove, sock in ((loop.remove_reader, one), (loop.remove_writer, other)):
+            for remove, sock in ((loop.remove_reader, one), (loop.remove_writer, other)) * 2:
                 with contextlib.suppress(MemoryError):
                     remove(sock)
-                remove(sock)
     return "ready"
 
 
