@@ -87,7 +87,7 @@ test-sanitized: $(BIN)/python
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
 # What the benchmark starts, databases among them, is not under test here, and takes long under the preloaded runtime.
-	$(ASAN_RUN) $(BIN)/python -m pytest --ignore=tests/benchmarks $(PYTEST)
+	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 --ignore=tests/benchmarks $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
