@@ -1,8 +1,6 @@
 // Loop as Python sees it: a pybind11 class whose methods are native slots.
-#include <cerrno>
 #include <cstddef>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include "bindings/bindings.hpp"
@@ -415,17 +413,6 @@ void dealloc(PyObject* self) {
   reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base)->tp_dealloc(self);
 }
 
-// The native object of a Loop, with errors as Python knows them: pybind11 would make a RuntimeError of each.
-std::unique_ptr<Loop> make_loop(ModuleState& state) {
-  try {
-    return std::make_unique<Loop>(state);
-  } catch (const std::system_error& error) {
-    errno = error.code().value();
-    PyErr_SetFromErrno(PyExc_OSError);
-    throw py::error_already_set();
-  }
-}
-
 void set_up_type(PyHeapTypeObject* heap_type) {
   PyTypeObject* type = &heap_type->ht_type;
   type->tp_new = new_loop;
@@ -446,10 +433,15 @@ void bind_loop(py::module_& module, ModuleState& state) {
       .def(
           "__init__",
           [&state](py::detail::value_and_holder& self) {
-            std::unique_ptr<Loop> loop = make_loop(state);
-            loop->set_self(reinterpret_cast<PyObject*>(self.inst));
-            if (!note_time_method(loop.get())) throw py::error_already_set();
-            self.value_ptr() = loop.release();
+            // pybind11 would make a RuntimeError of what the system says.
+            const Ref made = Ref::steal(guarded([&]() -> PyObject* {
+              auto loop = std::make_unique<Loop>(state);
+              loop->set_self(reinterpret_cast<PyObject*>(self.inst));
+              if (!note_time_method(loop.get())) return nullptr;
+              self.value_ptr() = loop.release();
+              return none();
+            }));
+            if (!made) throw py::error_already_set();
           },
           py::detail::is_new_style_constructor());
 }

@@ -104,6 +104,8 @@ PyMethodDef future_methods_of_loop[] = {
 };
 
 void bind_futures(ModuleState& state) {
+  state.future_keywords = PyTuple_Pack(1, state.names.loop);
+  if (!state.future_keywords) throw pybind11::error_already_set();
   const Ref accelerator = Ref::steal(PyImport_ImportModule("_asyncio"));
   if (!accelerator) return PyErr_Clear();
   state.native_future = native_class(accelerator.get(), "Future");

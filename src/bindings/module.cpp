@@ -44,7 +44,6 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.base_create_task = keep(base_events.attr("BaseEventLoop").attr("create_task"));
   state.base_run_in_executor = keep(base_events.attr("BaseEventLoop").attr("run_in_executor"));
   state.buffered_protocol = keep(py::module_::import("asyncio.protocols").attr("BufferedProtocol"));
-  state.future_keywords = keep(py::make_tuple(py::handle(state.names.loop)));
   const auto datagrams = py::module_::import("asyncio.selector_events").attr("_SelectorDatagramTransport");
   // Older Pythons count none, and the first that do have no name for it.
   const bool counts_header =
