@@ -1,5 +1,5 @@
-# What makes a memory error end the process instead of being of use to an attacker: `mainspring_hardening`, part of
-# mainspring_options. tests/security/test_hardening.py reads in the built module that it has come to be.
+# What makes a memory error end the process instead of being of use to an attacker, as options of mainspring_options.
+# tests/security/test_hardening.py reads in the built module that it has come to be.
 #
 # Not with sanitizers, which have checks of their own in the same places and see less through these.
 include(CheckCXXCompilerFlag)
