@@ -9,9 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import injection
 import scenarios
 from campaign import judge, known, run_scenario
+from helpers import preload
 
 
 def main() -> int:
@@ -26,7 +29,7 @@ def main() -> int:
     wrong = faults = crashes = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        library = injection.build(folder)
+        library = preload.build(injection.SOURCE, folder)
         scenarios.certificates(folder)
         for scenario in options.scenarios:
             found = run_scenario(library, options.loop, scenario, folder, options.stride, mode)

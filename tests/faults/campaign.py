@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import injection
+from helpers import preload
 
 HERE = Path(__file__).parent
 
@@ -54,7 +54,7 @@ def run_scenario(
         command = [sys.executable, "-X", "faulthandler", HERE / "child.py", loop, scenario, folder, left_out, stride]
         done = subprocess.run(
             [*map(str, command), *mode],
-            env=injection.environment(library),
+            env=preload.environment(library),
             capture_output=True,
             check=False,
         )

@@ -18,19 +18,14 @@ from asyncio import constants
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import scenarios
+from helpers.loops import factory_of
 from injection import SHORT, Faults, fault_name
 
 TIMEOUT = float(os.environ.get("FAULTS_TIMEOUT", "2"))  # seconds in which a scenario has to come to an end
 HANG = 30  # seconds after which the process shows where it is and exits
-
-
-def factory_of(loop: str) -> Any:
-    """What makes loops of this name."""
-    if loop == "default":
-        return asyncio.SelectorEventLoop
-    module = __import__(loop)
-    return module.new_event_loop
 
 
 class Stuck(BaseException):

@@ -1,33 +1,15 @@
-"""The library of faults.cpp: building it, preloading it, and telling it what shall fail."""
+"""The library of faults.cpp, which has to be preloaded: telling it what shall fail."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 SHORT = -1000
 SOURCE = Path(__file__).with_name("faults.cpp")
-
-
-def build(folder: Path) -> Path:
-    """Compile the library into a folder; FileNotFoundError without a compiler."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
-    if compiler is None:
-        raise FileNotFoundError("no C++ compiler")
-    library = folder / "faults.so"
-    subprocess.run([compiler, "-std=c++17", "-O1", "-g", "-shared", "-fPIC", SOURCE, "-o", library, "-ldl"], check=True)
-    return library
-
-
-def environment(library: Path) -> dict[str, str]:
-    """The environment of a process with the library, which comes after a sanitizer's runtime."""
-    return {**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()}
 
 
 def fault_name(number: int) -> str:

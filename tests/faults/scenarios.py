@@ -12,12 +12,13 @@ import os
 import signal
 import socket
 import ssl
-import sys
 import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from helpers.certificates import Authority
 
 DATA = bytes(range(256)) * 400  # about 100 KB: more than one receive, more than the high water mark
 
@@ -455,9 +456,6 @@ SCENARIOS: dict[str, Callable[[Run], Any]] = {
 
 def certificates(folder: Path) -> None:
     """What the scenario `tls` needs, made by the openssl command."""
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    from helpers.certificates import Authority
-
     Authority(folder).server_context()
 
 

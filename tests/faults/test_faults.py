@@ -1,11 +1,11 @@
 """The short form of the fault campaigns (``make faults``): the first call of each kind and some of the others fails."""
 
 import functools
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from helpers import preload
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,7 +17,7 @@ STRIDE = 40
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the library intercepts Linux's calls"),
-    pytest.mark.skipif(not shutil.which("g++") and not shutil.which("c++"), reason="needs a C++ compiler"),
+    pytest.mark.skipif(preload.compiler() is None, reason="needs a C++ compiler"),
 ]
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def library(folder):
     """The library that makes calls fail."""
-    return injection.build(folder)
+    return preload.build(injection.SOURCE, folder)
 
 
 @pytest.mark.parametrize("scenario", list(SCENARIOS))

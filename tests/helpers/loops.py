@@ -1,10 +1,16 @@
 """The loops under comparison."""
 
 import asyncio
+import importlib
 
 import mainspring
 
 LOOPS = {"default": asyncio.SelectorEventLoop, "mainspring": mainspring.new_event_loop}
+
+
+def factory_of(name):
+    """What makes loops of this name: one of LOOPS, or a module with new_event_loop()."""
+    return LOOPS[name] if name in LOOPS else importlib.import_module(name).new_event_loop
 
 
 def plain_loop():

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import interposer
 from field import Field
+from helpers import preload
 from helpers.campaigns import CAMPAIGN_LOOPS, campaign_parser
 from kinds import KINDS
 
@@ -39,11 +40,11 @@ def arguments():
 def main():
     """Run the campaign; the exit status."""
     if "interposer.so" not in os.environ.get("LD_PRELOAD", ""):
-        if interposer.compiler() is None:
+        if preload.compiler() is None:
             print("races: there is no C++ compiler for the interposer", file=sys.stderr)
             return 2
         with tempfile.TemporaryDirectory() as folder:
-            environment = interposer.environment(interposer.build(folder))
+            environment = preload.environment(preload.build(interposer.SOURCE, Path(folder)))
             command = [sys.executable, __file__, *sys.argv[1:]]
             return os.waitstatus_to_exitcode(os.spawnve(os.P_WAIT, sys.executable, command, environment) << 8)
 

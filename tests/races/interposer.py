@@ -1,10 +1,9 @@
-"""The library in front of close(): how it is built, loaded and asked."""
+"""The library in front of close(), which has to be preloaded: asking it."""
 
 import ctypes
-import os
-import shutil
-import subprocess
 from pathlib import Path
+
+SOURCE = Path(__file__).with_name("interposer.cpp")
 
 
 class Interposer:
@@ -26,22 +25,3 @@ class Interposer:
     def closed_foreign(self):
         """How many times a descriptor was closed that its owner still used."""
         return self._foreign()
-
-
-def compiler():
-    """The C++ compiler, or None."""
-    return os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-
-
-def build(folder):
-    """Compile the library into a folder; its path."""
-    library = Path(folder) / "interposer.so"
-    source = Path(__file__).with_name("interposer.cpp")
-    subprocess.run([compiler(), "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library, "-ldl"], check=True)
-    return library
-
-
-def environment(library):
-    """The environment of a process that is to run with the library, behind whatever is loaded already."""
-    before = os.environ.get("LD_PRELOAD", "")
-    return {**os.environ, "LD_PRELOAD": f"{before} {library}".strip()}

@@ -1,20 +1,20 @@
 """The short form of the campaign, and whether it notices what it is for."""
 
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from helpers import preload
 
 HERE = Path(__file__).parent
 # Fewer where each takes several times as long.
 RACES = 300 if "asan" in os.environ.get("LD_PRELOAD", "") else 1500
 
 pytestmark = pytest.mark.skipif(
-    not (os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")),
+    preload.compiler() is None,
     reason="the library in front of close() is compiled first",
 )
 
@@ -88,12 +88,7 @@ def test_the_campaign_notices(mistake, tmp_path):
         field.conclude()
         print(len(field.violations), field.violations)
     """
-    sys.path.insert(0, str(HERE))
-    try:
-        import interposer
-    finally:
-        sys.path.remove(str(HERE))
-    environment = interposer.environment(interposer.build(tmp_path))
+    environment = preload.environment(preload.build(HERE / "interposer.cpp", tmp_path))
     result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert (result.stdout.split()[0] == "0") == (mistake == "none"), result.stdout
