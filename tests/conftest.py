@@ -1,6 +1,7 @@
 """Fixtures that every test may use: the event loops under comparison, and descriptors counted around each test."""
 
 import gc
+import ssl
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest.register_assert_rewrite("helpers")
 
-from helpers import LOOPS, collect_errors, finish, is_mainspring, open_descriptors  # noqa: E402
+from helpers import LOOPS, Authority, collect_errors, finish, is_mainspring, open_descriptors  # noqa: E402
 
 
 @pytest.fixture(params=list(LOOPS))
@@ -48,6 +49,21 @@ def mainspring_loop():
 def errors(loop):
     """What the loop's exception handler was called with."""
     return collect_errors(loop)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """The authority that the clients of TLS trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+TLS_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+@pytest.fixture(params=TLS_VERSIONS.values(), ids=TLS_VERSIONS.keys())
+def version(request):
+    """Each version of TLS that is in use."""
+    return request.param
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ machines of each kind; MAINSPRING_MACHINE_LOOP=uvloop compares another loop with
 """
 
 import pytest
-from helpers.certificates import Authority
 from helpers.differential.connections import LARGE
 from helpers.differential.programs import CALLS, DATAGRAM_CALLS, WRITES, mark, node
 from helpers.machines.comparing import Alike, machine_settings
@@ -258,8 +257,7 @@ MACHINES = {
 
 
 @pytest.fixture(scope="module")
-def contexts(tmp_path_factory):
-    authority = Authority(tmp_path_factory.mktemp("authority"))
+def contexts(authority):
     return authority.server_context(), authority.client_context()
 
 

@@ -8,7 +8,7 @@ from helpers.errors import collect_errors
 from helpers.loops import LOOPS, finish, is_mainspring
 from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving, tcp_pair
-from helpers.tls import TlsPeer, reset, tls_connected, tls_serving, tls_with_peer
+from helpers.tls import TlsPeer, reset, tls_connected, tls_making, tls_serving, tls_with_peer
 from helpers.waiting import eventually, turns
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "start_program",
     "tcp_pair",
     "tls_connected",
+    "tls_making",
     "tls_serving",
     "tls_with_peer",
     "turns",

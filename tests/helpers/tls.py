@@ -113,23 +113,30 @@ def reset(sock):
     sock.close()
 
 
-@contextlib.asynccontextmanager
-async def tls_with_peer(authority, factory=Recorder, *, side="client", version=None, **keywords):
-    """A transport, as "client" or "server", and its protocol, with a TlsPeer that has done the handshake."""
+def tls_making(authority, factory, side, *, version=None, piece=None, **keywords):
+    """A transport in the making, as "client" or "server": its socket, a TlsPeer that has done nothing yet, and a
+    coroutine.
+    """
     loop = asyncio.get_running_loop()
     ours, theirs = tcp_pair()
     contexts = authority.server_context(version=version), authority.client_context(version=version)
     if side == "server":
-        peer = TlsPeer(theirs, contexts[1], server_side=False)
-        making = loop.connect_accepted_socket(factory, ours, ssl=contexts[0], **keywords)
-    else:
-        peer = TlsPeer(theirs, contexts[0], server_side=True)
-        making = loop.create_connection(factory, sock=ours, ssl=contexts[1], server_hostname="localhost", **keywords)
+        peer = TlsPeer(theirs, contexts[1], server_side=False, piece=piece)
+        return ours, peer, loop.connect_accepted_socket(factory, ours, ssl=contexts[0], **keywords)
+    peer = TlsPeer(theirs, contexts[0], server_side=True, piece=piece)
+    connecting = loop.create_connection(factory, sock=ours, ssl=contexts[1], server_hostname="localhost", **keywords)
+    return ours, peer, connecting
+
+
+@contextlib.asynccontextmanager
+async def tls_with_peer(authority, factory=Recorder, *, side="client", **keywords):
+    """A transport, as "client" or "server", and its protocol, with a TlsPeer that has done the handshake."""
+    _, peer, making = tls_making(authority, factory, side, **keywords)
     (transport, protocol), _ = await asyncio.gather(making, peer.handshake())
     try:
         yield transport, protocol, peer
     finally:
-        theirs.close()
+        peer.sock.close()
         transport.abort()
         await eventually(protocol.lost.done)
 

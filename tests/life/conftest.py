@@ -1,10 +1,10 @@
 """Which loops the programs of this folder run on: MAINSPRING_LIFE_LOOPS, by default those of all other tests."""
 
-import importlib
 import os
 
 import pytest
-from helpers import LOOPS, Authority, finish, run_program
+from helpers import LOOPS, finish, run_program
+from helpers.loops import factory_of
 
 PRELUDE = """
 import asyncio, faulthandler, os, socket, ssl, sys, threading, time
@@ -30,7 +30,7 @@ def loop_name(request):
 @pytest.fixture
 def loop_factory(loop_name):
     """Makes loops of the kind under test; the test closes them, or abandons them."""
-    return LOOPS[loop_name] if loop_name in LOOPS else importlib.import_module(loop_name).new_event_loop
+    return factory_of(loop_name)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def loop(loop_factory):
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
+def certificate(authority):
     """A file with a certificate for localhost and its key."""
-    return Authority(tmp_path_factory.mktemp("authority")).issue("localhost")
+    return authority.issue("localhost")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import socket
-import ssl
 import sys
 import warnings
 import weakref
@@ -30,7 +29,7 @@ async def serving(context=None):
     return await loop.create_server(Protocol, "127.0.0.1", 0, ssl=context)
 
 
-async def tcp(certificate):
+async def tcp(authority):
     loop = asyncio.get_running_loop()
     server = await serving()
     transport, protocol = await loop.create_connection(Protocol, *server.sockets[0].getsockname())
@@ -38,7 +37,7 @@ async def tcp(certificate):
     return [server, transport, protocol]
 
 
-async def unix(certificate):
+async def unix(authority):
     one, other = socket.socketpair()
     loop = asyncio.get_running_loop()
     pairs = [await loop.create_unix_connection(Protocol, sock=sock) for sock in (one, other)]
@@ -46,26 +45,24 @@ async def unix(certificate):
     return [*pairs[0], *pairs[1]]
 
 
-async def tls(certificate):
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(certificate)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    server = await serving(server_context)
+async def tls(authority):
+    server = await serving(authority.server_context())
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_connection(Protocol, *server.sockets[0].getsockname(), ssl=context)
+    transport, protocol = await loop.create_connection(
+        Protocol, *server.sockets[0].getsockname(), ssl=authority.client_context()
+    )
     transport.write(b"x" * 100_000)
     return [server, transport, protocol]
 
 
-async def datagrams(certificate):
+async def datagrams(authority):
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", 0))
     transport.sendto(b"datagram", transport.get_extra_info("sockname"))
     return [transport, protocol]
 
 
-async def pipes(certificate):
+async def pipes(authority):
     loop = asyncio.get_running_loop()
     reading, writing = os.pipe()
     reader = await loop.connect_read_pipe(Protocol, open(reading, "rb", 0))
@@ -74,7 +71,7 @@ async def pipes(certificate):
     return [*reader, *writer]
 
 
-async def streams(certificate):
+async def streams(authority):
     accepted = []
     server = await asyncio.start_server(lambda *ends: accepted.extend(ends), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -85,7 +82,7 @@ async def streams(certificate):
     return [server, reader, writer, task, *accepted]
 
 
-async def waiting(certificate):
+async def waiting(authority):
     loop = asyncio.get_running_loop()
     one, other = socket.socketpair()
     one.setblocking(False)
@@ -104,12 +101,12 @@ WARM_UP = 7
 KINDS = [tcp, unix, tls, datagrams, pipes, streams, waiting]
 
 
-def abandon(loop_factory, kind, certificate, debug):
+def abandon(loop_factory, kind, authority, debug):
     """Weak references to a loop and to what lived on it."""
     loop = loop_factory()
     loop.set_debug(debug)
     loop.set_exception_handler(lambda loop, context: None)
-    things = loop.run_until_complete(kind(certificate))
+    things = loop.run_until_complete(kind(authority))
     references = [weakref.ref(loop)]
     for thing in things:
         try:
@@ -121,13 +118,13 @@ def abandon(loop_factory, kind, certificate, debug):
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_abandoned_loops_leave_nothing(loop_factory, kind, certificate, debug):
+def test_abandoned_loops_leave_nothing(loop_factory, kind, authority, debug):
     rounds = int(os.environ.get("MAINSPRING_LIFE_ROUNDS", "13"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         blocks = []
         for number in range(rounds):
-            references = abandon(loop_factory, kind, certificate, debug)
+            references = abandon(loop_factory, kind, authority, debug)
             gc.collect()
             gc.collect()
             assert [reference() for reference in references if reference() is not None] == []

@@ -2,18 +2,9 @@
 
 import asyncio
 import socket
-import ssl
 import threading
 
 THREADS = 32
-
-
-def contexts(certificate):
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-    return server, client
 
 
 async def echo(reader, writer):
@@ -88,8 +79,8 @@ async def use_a_process():
     assert process.returncode == 0
 
 
-def test_a_loop_in_each_of_32_threads(loop_factory, certificate):
-    both = contexts(certificate)
+def test_a_loop_in_each_of_32_threads(loop_factory, authority):
+    both = authority.server_context(), authority.client_context()
     together = threading.Barrier(THREADS)
     loops, threadsafe, failures = [None] * THREADS, [0] * THREADS, []
 

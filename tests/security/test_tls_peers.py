@@ -18,7 +18,7 @@ from helpers import (
     eventually,
     is_mainspring,
     normalised,
-    tcp_pair,
+    tls_making,
     tls_with_peer,
     turns,
 )
@@ -43,20 +43,13 @@ def told(errors):
 
 async def shake_hands(loop, authority, side, version, disturb):
     """How a handshake ends whose peer does what `disturb(peer, sock)` does."""
-    ours, theirs = tcp_pair()
-    contexts = authority.server_context(version=version), authority.client_context(version=version)
     protocol = Recorder()
-    if side == "server":
-        peer = TlsPeer(theirs, contexts[1], server_side=False)
-        making = loop.connect_accepted_socket(lambda: protocol, ours, ssl=contexts[0])
-    else:
-        peer = TlsPeer(theirs, contexts[0], server_side=True)
-        making = loop.create_connection(lambda: protocol, sock=ours, ssl=contexts[1], server_hostname="localhost")
+    _, peer, making = tls_making(authority, lambda: protocol, side, version=version)
     task = loop.create_task(making)
-    with theirs:
+    with peer.sock:
         if side == "client":
             await peer.take()
-        await disturb(peer, theirs)
+        await disturb(peer, peer.sock)
         try:
             transport, _ = await task
         except OSError as error:
@@ -138,16 +131,7 @@ def test_a_damaged_handshake_is_the_same_error_wherever_it_is_damaged(authority,
 def test_a_handshake_in_pieces_of_one_byte_succeeds(authority, version, side):
     def scenario(loop):
         async def main():
-            ours, theirs = tcp_pair()
-            contexts = authority.server_context(version=version), authority.client_context(version=version)
-            if side == "server":
-                peer = TlsPeer(theirs, contexts[1], server_side=False, piece=1)
-                making = loop.connect_accepted_socket(Recorder, ours, ssl=contexts[0])
-            else:
-                peer = TlsPeer(theirs, contexts[0], server_side=True, piece=1)
-                making = loop.create_connection(Recorder, sock=ours, ssl=contexts[1], server_hostname="localhost")
-            (transport, protocol), _ = await asyncio.gather(making, peer.handshake())
-            with theirs:
+            async with tls_with_peer(authority, side=side, version=version, piece=1) as (transport, protocol, peer):
                 await peer.send(b"in pieces")
                 await eventually(lambda: protocol.received == b"in pieces")
                 transport.write(b"answer")

@@ -1,7 +1,5 @@
 """Certificates for the TLS tests, and mainspring's two ways of doing TLS, on both of which all of them run."""
 
-import ssl
-
 import pytest
 from helpers import Authority
 from mainspring import _tls
@@ -30,15 +28,6 @@ def tls_way(request, monkeypatch):
     return request.param
 
 
-VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    """The authority that the clients trust."""
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory):
     """An authority that nobody knows."""
@@ -53,9 +42,3 @@ def server_context(authority):
 @pytest.fixture
 def client_context(authority):
     return authority.client_context()
-
-
-@pytest.fixture(params=VERSIONS.values(), ids=VERSIONS.keys())
-def version(request):
-    """Each version of TLS that is in use."""
-    return request.param

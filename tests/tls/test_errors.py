@@ -14,6 +14,7 @@ from helpers import (
     normalised,
     reset,
     tcp_pair,
+    tls_making,
     tls_serving,
     tls_with_peer,
     turns,
@@ -113,31 +114,24 @@ def test_a_peer_that_leaves_during_the_handshake_is_the_same_error(authority, si
             loop.set_debug(debug)
             loop.slow_callback_duration = 60
             errors = collect_errors(loop)
-            ours, theirs = tcp_pair()
-            contexts = authority.server_context(version=version), authority.client_context(version=version)
             made = []
 
             def make():
                 made.append(Recorder())
                 return made[-1]
 
-            if side == "server":
-                peer = TlsPeer(theirs, contexts[1], server_side=False)
-                connecting = loop.connect_accepted_socket(make, ours, ssl=contexts[0])
-            else:
-                peer = TlsPeer(theirs, contexts[0], server_side=True)
-                connecting = loop.create_connection(make, sock=ours, ssl=contexts[1], server_hostname="localhost")
-            task = loop.create_task(connecting)
-            with theirs:
+            _, peer, making = tls_making(authority, make, side, version=version)
+            task = loop.create_task(making)
+            with peer.sock:
                 if side == "client":
                     await peer.take()
                 if when != "at once":
                     records = peer.next_step()
                     if when == "in the middle of a record":
                         records = records[: len(records) // 2]
-                    await loop.sock_sendall(theirs, records)
+                    await loop.sock_sendall(peer.sock, records)
                     await turns(10)
-                leave(theirs, how)
+                leave(peer.sock, how)
                 try:
                     await task
                 except Exception as error:
@@ -273,20 +267,11 @@ def provoke(loop, authority, side, make):
 
     async def main():
         errors = collect_errors(loop)
-        ours, theirs = tcp_pair()
-        contexts = authority.server_context(), authority.client_context()
         protocol = make()
-        if side == "server":
-            peer = TlsPeer(theirs, contexts[1], server_side=False)
-            connecting = loop.connect_accepted_socket(lambda: protocol, ours, ssl=contexts[0])
-        else:
-            peer = TlsPeer(theirs, contexts[0], server_side=True)
-            connecting = loop.create_connection(
-                lambda: protocol, sock=ours, ssl=contexts[1], server_hostname="localhost"
-            )
-        connecting = loop.create_task(connecting)
+        ours, peer, making = tls_making(authority, lambda: protocol, side)
+        connecting = loop.create_task(making)
         outcomes = []
-        with theirs:
+        with peer.sock:
 
             async def converse():
                 await peer.handshake()

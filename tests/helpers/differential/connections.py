@@ -368,6 +368,14 @@ class SocketEnd(End):
     def is_reading(self):
         return False
 
+    def take(self, data):
+        """Note what was received; whether more may come."""
+        if not data:
+            self.note("read the end")
+            return False
+        self.note_data(data)
+        return True
+
     async def read_all(self):
         """Read until nothing comes any more."""
         quiet = 0
@@ -384,17 +392,18 @@ class SocketEnd(End):
             except OSError as error:
                 self.note("read", described(error))
                 return
-            if not data:
-                self.note("read the end")
+            if not self.take(data):
                 return
             quiet = 0
-            self.note_data(data)
             # The transport sends more as soon as it is told that there is room.
             await asyncio.sleep(0)
 
 
 class Interpreter:
     """The state of one run of a program."""
+
+    # When everything has settled: so many rounds of so many turns and so many seconds without anything happening.
+    QUIET_ROUNDS, QUIET_TURNS, QUIET_TIME = 2, 3, 0.0005
 
     def __init__(self, loop, program, trace, patience):
         self.loop = loop
@@ -499,10 +508,11 @@ class Interpreter:
         """Wait until nothing happens any more."""
         quiet = 0
         deadline = time.monotonic() + LONGEST_WAIT
-        while quiet < 2:
+        while quiet < self.QUIET_ROUNDS:
             before = self.progress
-            await turns(3)
-            await asyncio.sleep(0.0005 * self.patience)
+            await turns(self.QUIET_TURNS)
+            # Any time makes the loop ask the system.
+            await asyncio.sleep(self.QUIET_TIME * self.patience)
             quiet = quiet + 1 if self.progress == before else 0
             if self.is_under_way() and time.monotonic() < deadline:
                 quiet = 0

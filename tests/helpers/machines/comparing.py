@@ -5,9 +5,10 @@ import itertools
 import os
 
 import hypothesis
-import mainspring
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine
+
+from helpers.loops import factory_of
 
 EXAMPLES = "MAINSPRING_MACHINE_EXAMPLES"
 LOOP = "MAINSPRING_MACHINE_LOOP"
@@ -19,8 +20,7 @@ PATIENCE = 8
 
 def factory_under_test():
     """mainspring's, unless the environment names another package that has `new_event_loop`."""
-    name = os.environ.get(LOOP)
-    return __import__(name).new_event_loop if name else mainspring.new_event_loop
+    return factory_of(os.environ.get(LOOP, "mainspring"))
 
 
 def machine_settings(examples, steps=20):

@@ -6,8 +6,7 @@ import socket
 import ssl
 import time
 
-from helpers.differential.connections import LONGEST_WAIT, SocketEnd, TransportEnd, described, piece
-from helpers.waiting import turns
+from helpers.differential.connections import SocketEnd, TransportEnd, piece
 
 
 class TlsTransportEnd(TransportEnd):
@@ -92,29 +91,12 @@ class TlsSocketEnd(SocketEnd):
 
         self.call("part", part)
 
-    async def read_all(self):
-        quiet = 0
-        deadline = time.monotonic() + LONGEST_WAIT
-        while quiet < 3 and self.sock.fileno() >= 0:
-            try:
-                records = self.sock.recv(1 << 20)
-            except BlockingIOError:
-                if not self.run.ours.is_sending() or time.monotonic() > deadline:
-                    quiet += 1
-                await turns(2)
-                await asyncio.sleep(0.0005)
-                continue
-            except OSError as error:
-                self.note("read", described(error))
-                return
-            quiet = 0
-            if records:
-                self.incoming.write(records)
-            else:
-                self.incoming.write_eof()
-            if not self.decrypt() or not records:
-                return
-            await asyncio.sleep(0)
+    def take(self, records):
+        if records:
+            self.incoming.write(records)
+        else:
+            self.incoming.write_eof()
+        return self.decrypt() and bool(records)
 
     def decrypt(self):
         """Read what is there; whether more may come."""

@@ -56,6 +56,9 @@ def without_kind_of_reset(event):
 class World(Interpreter):
     """One connection on one loop: TCP, UNIX, TLS or a pipe."""
 
+    # What a socket on this machine is sent is there at once, and there are many steps.
+    QUIET_ROUNDS, QUIET_TURNS, QUIET_TIME = 3, 2, 0.00005
+
     def __init__(self, factory, setting, contexts):
         self.contexts = contexts
         loop = factory()
@@ -148,19 +151,6 @@ class World(Interpreter):
             await self.reader.read_all()
             self.reader = None
         await self.settle()
-
-    async def settle(self):
-        """Wait until nothing happens any more: what a socket on this machine is sent is there at once."""
-        quiet = 0
-        deadline = time.monotonic() + 1
-        while quiet < 3:
-            before = self.progress
-            await turns(2)
-            # Any time makes the loop ask the system.
-            await asyncio.sleep(0.00005 * self.patience)
-            quiet = quiet + 1 if self.progress == before else 0
-            if self.is_under_way() and time.monotonic() < deadline:
-                quiet = 0
 
     def settle_again(self):
         """Give a machine that is slow more time."""
