@@ -13,7 +13,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-TARGETS = {"addresses": 150, "stream_reader": 300, "tls_records": 25}
+TARGETS = {"addresses": 150, "stream_reader": 300, "tls_records": 150}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -41,11 +41,11 @@ class Program(asyncio.Protocol):
         self.events.append(error and (type(error).__name__, getattr(error, "reason", str(error))))
 
 
-async def settle(sock):
-    """Until the transport has taken what is there and has had time to answer."""
+async def settle(sock, program):
+    """Until the transport has taken what is there and has had time to answer, or takes nothing any more."""
     for turn in range(2000):
         await asyncio.sleep(0 if turn < 20 else 0.001)
-        if turn > 4 and not unread(sock):
+        if turn > 4 and (program.events or not unread(sock)):
             return
 
 
@@ -88,7 +88,7 @@ async def play(data, native):
                 part = bytes([choices.below(256)]) * size
                 transport.write(part)
                 written += part
-                await settle(watched)
+                await settle(watched, program)
             elif choice < 5:
                 incoming.write(take(theirs))
                 while incoming.pending:
@@ -121,10 +121,10 @@ async def play(data, native):
                     piece = max(piece, least)
                     theirs.sendall(records[:piece])
                     del records[:piece]
-                    await settle(watched)
+                    await settle(watched, program)
                 if choice == 13:
                     theirs.shutdown(socket.SHUT_WR)
-                    await settle(watched)
+                    await settle(watched, program)
             assert sent.startswith(program.received)
             assert written.startswith(came)
             assert not intact or program.received == sent, (len(program.received), len(sent))
