@@ -51,14 +51,15 @@ class Authority:
             ["openssl", command, "-config", self._configuration, *arguments], check=True, capture_output=True
         )
 
-    def issue(self, name, alternatives=None, expired=False):
-        """Issue a certificate; the path of a file with it and its key."""
+    def issue(self, name, expired=False):
+        """Issue a certificate for `name` ("localhost" is 127.0.0.1 as well); the path of a file with it and its key."""
+        alternatives = f"DNS:{name}{',IP:127.0.0.1' if name == 'localhost' else ''}"
         file = self.folder / f"{name}{'-expired' if expired else ''}.pem"
         if file.exists():
             return file
         key, request = file.with_suffix(".key"), file.with_suffix(".request")
         self._openssl("req", *_NEW_KEY, "-subj", f"/CN={name}",
-                      "-addext", f"subjectAltName={alternatives or 'DNS:' + name}",
+                      "-addext", f"subjectAltName={alternatives}",
                       "-keyout", key, "-out", request)  # fmt: skip
         validity = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] if expired else ["-days", "2"]
         self._openssl("ca", "-batch", "-notext", "-keyfile", self._key, "-cert", self.certificate, *validity,
@@ -67,10 +68,9 @@ class Authority:
         return file
 
     def server_context(self, name="localhost", *, version=None, expired=False, asks_client=False, kind=ssl.SSLContext):
-        """A context for servers whose certificate is for `name`, and for "localhost" also for 127.0.0.1."""
+        """A context for servers whose certificate is for `name`."""
         context = kind(ssl.PROTOCOL_TLS_SERVER)
-        alternatives = "DNS:localhost,IP:127.0.0.1" if name == "localhost" else None
-        context.load_cert_chain(self.issue(name, alternatives, expired))
+        context.load_cert_chain(self.issue(name, expired))
         if asks_client:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.certificate)

@@ -145,7 +145,7 @@ def test_a_secret_is_gone_when_the_program_has_forgotten_it(authority, loop_name
     secret = os.urandom(40).hex().encode()
     message = secret * (400 if messages == "large" else 10) + b"\n"
     count = 1 if messages == "one" else 50
-    certificate = authority.issue("localhost", "DNS:localhost,IP:127.0.0.1")
+    certificate = authority.issue("localhost")
     program = start_program(
         PROGRAM, loop_name, how, certificate, count * len(message),
         stdin=-1, env={"PYTHONMALLOC": "debug"},
