@@ -1,4 +1,4 @@
-"""Libraries of ours that stand in front of the C library's functions: compiled, and loaded into a process."""
+"""Libraries of ours, most of which stand in front of the C library's functions: compiled, and loaded into a process."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ def compiler():
     return os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
 
 
-def build(source, folder):
-    """Compile a library into a folder; its path."""
+def build(source, folder, *more):
+    """Compile a library into a folder, with more options; its path."""
     library = folder / source.with_suffix(".so").name
-    options = ["-std=c++20", "-O1", "-g", "-shared", "-fPIC"]
+    options = ["-std=c++20", "-O1", "-g", "-shared", "-fPIC", *more]
     subprocess.run([compiler(), *options, source, "-o", library, "-ldl"], check=True)
     return library
 
