@@ -70,10 +70,13 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
     PyErr_SetObject(PyExc_AssertionError, Ref::steal(PyObject_Repr(data)).get());
     return nullptr;
   }
-  Buffer buffer;
-  if (!buffer.get(data, PyBUF_SIMPLE)) return nullptr;
-  if (buffer.size() == 0) return none();
+  const int holds_data = PyObject_IsTrue(data);
+  if (holds_data <= 0) return holds_data < 0 ? nullptr : none();
+  // A late write's data is not looked at, and so may be a view with gaps.
   if (writer->lost() || writer->closing_) return writer->count_late_write() < 0 ? nullptr : none();
+  Buffer buffer;
+  if (!buffer.get(data, PyBUF_SIMPLE)) return writer->refuse_data() < 0 ? nullptr : none();
+  if (buffer.size() == 0) return none();
   // What is not bytes may change after write() has returned.
   Ref keeper = PyBytes_CheckExact(data)
                    ? Ref::borrow(data)
@@ -93,6 +96,21 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
     status = writer->send_queued();
   }
   return status < 0 ? nullptr : none();
+}
+
+// With the exception for a view with gaps set. On the default loop os.write() raises it, which is a failure of the
+// pipe; while something waits, the two cannot be joined, which is the caller's.
+int PipeWriter::refuse_data() {
+  {
+    const SavedException saved;
+    if (flush(&io_) < 0) return -1;
+  }
+  if (!queue_.empty()) {
+    PyErr_SetString(PyExc_TypeError, "can't concat memoryview to bytearray");
+    return -1;
+  }
+  ++late_writes_;
+  return fatal_error("Fatal write error on pipe transport");
 }
 
 // The default loop's pipes count otherwise than its sockets: closing is no reason to warn one write earlier.

@@ -45,6 +45,7 @@ class PipeWriter : public Transport {
   static void close_descriptor(IoObject* io);
 
   int count_late_write();
+  int refuse_data();
   int reader_gone();
   int send_queued();
   int write_without_loop(size_t waited);

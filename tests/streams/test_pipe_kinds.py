@@ -11,7 +11,7 @@ import tty
 import warnings
 
 import pytest
-from helpers import Recorder, compare, eventually, normalised, outcome, turns
+from helpers import Recorder, collect_errors, compare, eventually, normalised, outcome, turns
 
 
 def neutral(text):
@@ -364,8 +364,8 @@ def test_late_writes_are_ignored_and_then_logged_the_same(caplog):
             os.close(read_end)
             await writer.lost
             logged = []
-            for _ in range(8):
-                transport.write(b"too late")
+            for data in [b"too late", memoryview(b"too late")[::2]] * 4:
+                transport.write(data)
                 logged.append(len(caplog.records))
             transport.close()
             return logged
@@ -375,6 +375,33 @@ def test_late_writes_are_ignored_and_then_logged_the_same(caplog):
     logged, texts = compare(scenario)
     assert logged[-1] > logged[0] == 0
     assert texts == {"pipe closed by peer or os.write(pipe, data) raised exception."}
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_view_with_gaps_is_refused_the_same(waiting):
+    def scenario(loop):
+        errors = collect_errors(loop)
+
+        async def main():
+            read_end, write_end = os.pipe()
+            transport, writer = await loop.connect_write_pipe(Recorder, open(write_end, "wb", 0))
+            if waiting:
+                transport.write(bytes(1_000_000))
+            result = outcome(transport.write, memoryview(b"with gaps")[::2])
+            closing = transport.is_closing()
+            if waiting:
+                transport.abort()
+            lost = str(await writer.lost)
+            os.close(read_end)
+            return result, closing, lost, [(error["message"], str(error["exception"])) for error in errors]
+
+        return loop.run_until_complete(main())
+
+    result, closing, lost, errors = compare(scenario)
+    assert closing is not waiting
+    assert result[0] == (TypeError if waiting else "returned")
+    assert bool(errors) is not waiting
+    assert ("not C-contiguous" in lost) is not waiting
 
 
 @pytest.mark.parametrize("method", ["data_received", "eof_received", "connection_made", "connection_lost"])
