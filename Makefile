@@ -10,6 +10,7 @@
 #   make check    formatting, lint and types
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
+#   make wheel    a wheel with libuv inside, installed and tried in an environment of its own
 #   make callgrind  instruction counts of the hot paths
 #   make races    random races between connections (RACES=20000), also with CAMPAIGN="--loop uvloop --seed 7"
 #   make load     10,000 slow readers, a flooding peer, storms, and a GiB each way
@@ -54,7 +55,7 @@ TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-na
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers
 
-.PHONY: help bench test asan test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
+.PHONY: help bench test wheel asan test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
         fuzz races load soak campaign-environment system clean
 
 help:
@@ -96,7 +97,7 @@ leaks:
 
 test-leaks: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test .
-	$(ASAN_RUN) $(BIN)/python tests/sanitizers/leaks.py -k mainspring --timeout 600 $(LEAKS) $(PYTEST)
+	$(ASAN_RUN) $(BIN)/python tests/sanitizers/leaks.py -m pytest -k mainspring --timeout 600 $(LEAKS) $(PYTEST)
 
 tsan:
 	$(MAKE) test-threads VENV=$(VENV)-tsan SANITIZER=thread
@@ -131,6 +132,17 @@ faults: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test .
 	$(BIN)/python tests/faults $(FAULTS)
 	$(BIN)/python tests/faults --memory $(FAULTS)
+
+# By way of the source archive, so that this is known to have everything.
+wheel: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group package
+	rm -rf dist build/wheels
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m build --outdir build/wheels
+	$(BIN)/python packaging/repair_wheel.py build/wheels/*.whl dist
+	cp build/wheels/*.tar.gz dist
+	$(PYTHON) -m venv --clear $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet dist/*.whl
+	$(VENV)-wheel/bin/python packaging/try_wheel.py
 
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers
