@@ -27,17 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser(
         "run",
-        usage="mainspring run [-h] (script.py | -m module) [argument ...]",
+        usage="mainspring run [-h] [--shutdown-timeout SECONDS] (script.py | -m module) [argument ...]",
         help="run an unmodified asyncio program on mainspring",
     )
     run.add_argument("-m", dest="module", action="store_true", help="the target is a module, as for python -m")
+    run.add_argument(
+        "--shutdown-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="what asyncio.run() runs may finish for so long after SIGTERM or SIGINT",
+    )
     run.add_argument("target", help="a script, a directory or archive with __main__.py, or a module")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own arguments")
     commands.add_parser("bench", help="compare event loops on this machine", add_help=False)
     options = parser.parse_args(words)
     from mainspring._program import run_program
 
-    run_program(options.target, options.arguments, module=options.module)
+    run_program(options.target, options.arguments, module=options.module, shutdown_timeout=options.shutdown_timeout)
     return 0
 
 

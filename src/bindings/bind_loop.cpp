@@ -278,6 +278,12 @@ PyObject* set_transport(PyObject* self, Arguments args, Py_ssize_t count) {
   return none();
 }
 
+// _open_transports(): a list of the transports that own a descriptor, in the order of the descriptors.
+PyObject* open_transports(PyObject* self, PyObject*) {
+  Loop* loop = Loop::from(self);
+  return loop ? loop->open_transports() : nullptr;
+}
+
 PyMethodDef loop_methods[] = {
     keyword_method("call_soon", call_soon,
                    "call_soon(callback, *args, context=None): runs the callback in the next turn; returns a Handle."),
@@ -308,6 +314,7 @@ PyMethodDef loop_methods[] = {
     single_method("_remove_writer", (remove_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
     single_method("_ensure_fd_no_transport", ensure_fd_no_transport, nullptr),
     method("_set_transport", set_transport, nullptr),
+    bare_method("_open_transports", open_transports, nullptr),
     single_method("_run", run, nullptr),
     bare_method("_close", close_core, nullptr),
     bare_method("_open_signal_pipe", open_signal_pipe, nullptr),

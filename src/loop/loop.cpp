@@ -106,6 +106,15 @@ PyObject* Loop::transport_of(int fd) const {
   return index < transports_.size() ? transports_[index] : nullptr;
 }
 
+PyObject* Loop::open_transports() const {
+  Ref list = Ref::steal(PyList_New(0));
+  if (!list) return nullptr;
+  for (size_t fd = 0; fd < transports_.size(); ++fd) {
+    if (transports_[fd] && PyList_Append(list.get(), transports_[fd]) < 0) return nullptr;
+  }
+  return list.release();
+}
+
 bool Loop::check_no_transport(long number, PyObject* file) {
   PyObject* transport = number >= 0 && number <= INT_MAX ? transport_of(static_cast<int>(number)) : nullptr;
   if (!transport) return true;

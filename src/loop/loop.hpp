@@ -168,6 +168,9 @@ class Loop {
   void set_transport(int fd, PyObject* transport);
   PyObject* transport_of(int fd) const;
 
+  // A new list of these transports. nullptr with an exception set.
+  PyObject* open_transports() const;
+
   // False with RuntimeError set when the descriptor belongs to an open transport, and so is not the program's to watch.
   // `file` is what the program calls it.
   bool check_no_transport(long number, PyObject* file);

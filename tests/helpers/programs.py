@@ -27,10 +27,10 @@ def run_program(code, *arguments, options=(), timeout=60, env=(), **keywords):
     )
 
 
-def start_program(code, *arguments, options=(), env=(), **keywords):
-    """Start Python code, with further keywords of Popen; a Popen with text pipes."""
+def start_program(code, *arguments, options=(), env=(), before=(), **keywords):
+    """Start Python code, through the command `before` if there is one; a Popen with text pipes."""
     return subprocess.Popen(
-        _command(code, arguments, options),
+        [*before, *_command(code, arguments, options)],
         text=True,
         env=_environment(dict(env)),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},

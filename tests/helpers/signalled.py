@@ -1,0 +1,59 @@
+"""Programs that are sent signals, in step with what they print."""
+
+import contextlib
+import socket
+import textwrap
+
+from helpers.programs import start_program
+
+
+class SignalledProgram:
+    """A program with ``say(...)``, and a test that reads what it says line by line."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def expect(self, line):
+        """The next line that the program prints."""
+        told = self.process.stdout.readline()
+        assert told == f"{line}\n", (told, self.process.stderr.read() if not told else "")
+
+    def expect_port(self):
+        """The next line is `port` and a number."""
+        word, number = self.process.stdout.readline().split()
+        assert word == "port"
+        return int(number)
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        """Wait for its end: its status, what else it printed, and its errors."""
+        out, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, out.splitlines(), errors
+
+
+PRELUDE = """
+import asyncio, atexit, contextlib, logging, os, signal, sys, threading, time
+import mainspring
+
+def say(*words):
+    print(*words, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def signalled(code, *arguments, **keywords):
+    """Start such a program; it is killed if it has not ended by itself."""
+    process = start_program(PRELUDE + textwrap.dedent(code), *arguments, **keywords)
+    try:
+        yield SignalledProgram(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def connect(port):
+    """A blocking connection whose reads end in time."""
+    return socket.create_connection(("127.0.0.1", port), timeout=60)

@@ -1,0 +1,120 @@
+"""Whose the signals are."""
+
+import asyncio
+import signal
+import threading
+
+import mainspring
+import pytest
+from helpers.signalled import connect, signalled
+
+BY_THE_LOOP = """
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    say("ready")
+    await stop.wait()
+    say("handled")
+
+mainspring.run(main(), shutdown_timeout=60)
+"""
+
+BEFORE = """
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+stop = threading.Event()
+
+async def main():
+    say("ready")
+    await asyncio.to_thread(stop.wait)
+    say("handled")
+
+mainspring.run(main(), shutdown_timeout=60)
+"""
+
+IGNORED = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+async def main():
+    say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+    say("handled")
+
+mainspring.run(main(), shutdown_timeout=60)
+"""
+
+
+@pytest.mark.parametrize("code", [BY_THE_LOOP, BEFORE, IGNORED], ids=["add_signal_handler", "signal", "ignored"])
+def test_what_the_program_does_with_a_signal_wins(code):
+    with signalled(code, stdin=-1) as program:
+        program.expect("ready")
+        program.send(signal.SIGTERM)
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        assert program.end() == (0, ["handled"], "")
+
+
+def test_the_handlers_are_as_before_afterwards():
+    async def handlers():
+        return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    before = asyncio.run(handlers())[1], signal.getsignal(signal.SIGINT)
+    during = mainspring.run(handlers(), shutdown_timeout=1)
+    assert before[0] is signal.SIG_DFL
+    assert all(callable(handler) for handler in during)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_other_threads_have_no_signals():
+    async def main():
+        return signal.getsignal(signal.SIGTERM)
+
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(mainspring.run(main(), shutdown_timeout=1)))
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
+
+
+UVICORN = """
+import uvicorn
+
+async def application(scope, receive, send):
+    assert scope["type"] == "http"
+    say("request")
+    await receive()
+    await asyncio.to_thread(sys.stdin.readline)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+    await send({"type": "http.response.body", "body": b"answer"})
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        say("port", self.servers[0].sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets=None):
+        say("uvicorn shuts down")
+        await super().shutdown(sockets)
+        say("uvicorn has shut down")
+
+config = uvicorn.Config(application, port=0, log_level="error", lifespan="off")
+mainspring.run(Server(config).serve(), shutdown_timeout=60)
+"""
+
+
+def test_uvicorn_handles_signals_itself():
+    pytest.importorskip("uvicorn")
+    with signalled(UVICORN, stdin=-1) as program:
+        port = program.expect_port()
+        with connect(port) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            program.expect("request")
+            program.send(signal.SIGTERM)
+            program.expect("uvicorn shuts down")
+            program.process.stdin.write("\n")
+            program.process.stdin.flush()
+            received = b""
+            while data := connection.recv(65536):
+                received += data
+            assert received.endswith(b"answer")
+        # uvicorn sends itself the signal again, so that the process ends by it.
+        assert program.end() == (143, ["uvicorn has shut down"], "")
