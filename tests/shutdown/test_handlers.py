@@ -1,6 +1,5 @@
 """Whose the signals are."""
 
-import asyncio
 import signal
 import threading
 
@@ -57,11 +56,11 @@ def test_the_handlers_are_as_before_afterwards():
     async def handlers():
         return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
-    before = asyncio.run(handlers())[1], signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     during = mainspring.run(handlers(), shutdown_timeout=1)
-    assert before[0] is signal.SIG_DFL
-    assert all(callable(handler) for handler in during)
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert before == (signal.default_int_handler, signal.SIG_DFL)
+    assert not set(before) & set(during)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_other_threads_have_no_signals():
