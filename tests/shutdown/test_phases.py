@@ -228,3 +228,50 @@ def test_a_thread_that_hangs_is_named_and_the_process_ends_without_it():
         assert (status, lines) == (143, ["run has ended", "another thread ends", "at exit"])
         assert "thread 'asyncio_0' at" in errors
         assert "in hang\n" in errors
+
+
+def test_a_program_that_gathers_all_its_tasks_when_it_ends_waits_for_its_own_only():
+    code = """
+    async def work():
+        await asyncio.sleep(0.01)
+        say("worked")
+
+    async def main():
+        task = asyncio.create_task(work())
+        say("ready")
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others)
+            say(others <= {task})
+
+    mainspring.run(main(), shutdown_timeout=60)
+    """
+    with signalled(code) as program:
+        program.expect("ready")
+        program.send(signal.SIGTERM)
+        assert program.end() == (143, ["worked", "True"], "")
+
+
+def test_the_default_loop_may_be_run_too():
+    code = """
+    async def other():
+        await asyncio.sleep(0.01)
+        say("other finished")
+
+    async def main():
+        task = asyncio.create_task(other())
+        try:
+            say("ready")
+            await asyncio.sleep(1000)
+        finally:
+            say("main cleaned up")
+
+    mainspring.run(main(), shutdown_timeout=60, loop_factory=asyncio.SelectorEventLoop)
+    """
+    with signalled(code) as program:
+        program.expect("ready")
+        program.send(signal.SIGTERM)
+        status, lines, errors = program.end()
+        assert (status, sorted(lines), errors) == (143, ["main cleaned up", "other finished"], "")

@@ -1,6 +1,7 @@
 """What a server's clients see when its process is told to end."""
 
 import signal
+import ssl
 
 import pytest
 from helpers.signalled import connect, signalled
@@ -86,6 +87,39 @@ def test_connections_that_no_task_serves_are_closed_when_all_has_been_sent():
             program.send(signal.SIGTERM)
             assert len(receive_all(connection)) == 12_000_000
         assert program.end() == (143, ["lost None"], "")
+
+
+TLS = """
+import ssl
+
+class Answers(asyncio.Protocol):
+    def connection_made(self, transport):
+        transport.write(b"x" * 1_000_000)
+        say("written")
+
+async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0, ssl=context)
+    say("port", server.sockets[0].getsockname()[1])
+    await asyncio.Event().wait()
+
+mainspring.run(main(), shutdown_timeout=60)
+"""
+
+
+def test_tls_connections_end_with_their_goodbye(authority):
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with signalled(TLS, authority.issue("localhost")) as program:
+        with (
+            connect(program.expect_port()) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as connection,
+        ):
+            program.expect("written")
+            program.send(signal.SIGTERM)
+            # An end without it would be an SSLEOFError.
+            assert len(receive_all(connection)) == 1_000_000
+        assert program.end() == (143, [], "")
 
 
 SERVE_FOREVER = """
