@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import inspect
 import math
+import os
 import signal
 import threading
 from asyncio.log import logger
@@ -25,6 +26,7 @@ _T = TypeVar("_T")
 CLEANUP_TIME = 1.0
 """Seconds that tasks get for their clean-ups when they are cancelled after the time-out."""
 
+_DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 _LONGEST_PAUSE = 0.016
 
 
@@ -42,6 +44,7 @@ class ShutdownRunner(Generic[_T]):
         self._loop: Any = None
         self._main: Any = None
         self._signal: int | None = None
+        self._process = os.getpid()
         self._ending = False
         self._cut = False
         self._began = self._until = math.inf
@@ -77,23 +80,27 @@ class ShutdownRunner(Generic[_T]):
     def _signal_handlers(self) -> Iterator[None]:
         """Handle what the program has left alone, and leave alone what it handles meanwhile."""
         handler = self._on_signal
-        installed: dict[signal.Signals, Any] = {}
+        installed: list[signal.Signals] = []
         if threading.current_thread() is threading.main_thread():
-            defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
             # A sub-interpreter has a main thread, but no signals.
             with contextlib.suppress(ValueError):
-                for number, default in defaults.items():
+                for number, default in _DEFAULTS.items():
                     if signal.getsignal(number) == default:
                         signal.signal(number, handler)
-                        installed[number] = default
+                        installed.append(number)
         try:
             yield
         finally:
-            for number, default in installed.items():
+            for number in installed:
                 if signal.getsignal(number) is handler:
-                    signal.signal(number, default)
+                    signal.signal(number, _DEFAULTS[number])
 
     def _on_signal(self, number: int, frame: object) -> None:
+        if os.getpid() != self._process:
+            # A forked child has the handlers of its parent, and multiprocessing ends it by SIGTERM.
+            signal.signal(number, _DEFAULTS[signal.Signals(number)])
+            signal.raise_signal(number)
+            return
         if self._signal is not None or self._ending:
             self._signal = number
             self._cut = True

@@ -74,6 +74,33 @@ def test_other_threads_have_no_signals():
     assert seen == [signal.SIG_DFL]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_forked_child_ends_by_a_signal_as_always(number):
+    code = """
+    import multiprocessing
+
+    def child(pipe):
+        pipe.send("runs")
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(1000)
+        sys.exit(7)
+
+    async def main():
+        fork = multiprocessing.get_context("fork")
+        ours, its = fork.Pipe()
+        process = fork.Process(target=child, args=(its,))
+        process.start()
+        say(ours.recv())
+        os.kill(process.pid, int(sys.argv[1]))
+        process.join()
+        say(process.exitcode)
+
+    mainspring.run(main(), shutdown_timeout=60)
+    """
+    with signalled(code, int(number)) as program:
+        assert program.end() == (0, ["runs", "-15" if number == signal.SIGTERM else "7"], "")
+
+
 UVICORN = """
 import uvicorn
 
