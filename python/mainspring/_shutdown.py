@@ -14,6 +14,7 @@ import math
 import os
 import signal
 import threading
+import time
 from asyncio.log import logger
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -27,7 +28,7 @@ CLEANUP_TIME = 1.0
 """Seconds that tasks get for their clean-ups when they are cancelled after the time-out."""
 
 _DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-_LONGEST_PAUSE = 0.016
+_LONGEST_PAUSE = 0.02
 
 
 class ShutdownRunner(Generic[_T]):
@@ -235,6 +236,10 @@ class ShutdownRunner(Generic[_T]):
         threads: list[threading.Thread] = list(pool._threads)
         self._wait_for(lambda: not any(thread.is_alive() for thread in threads), until)
         pool.shutdown(wait=False, cancel_futures=True)
+        # After a cut, idle threads are on their way out.
+        last = time.monotonic() + _LONGEST_PAUSE
+        for thread in threads:
+            thread.join(max(0.0, last - time.monotonic()))
         return [thread for thread in threads if thread.is_alive()]
 
     def _report(self, seconds: float, threads: list[threading.Thread]) -> None:
