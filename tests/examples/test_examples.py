@@ -79,9 +79,36 @@ PRINTED = {
         attempt 1: [Errno 111] Connect call failed ('127.0.0.1', PORT)
         given up after 2: ConnectionRefusedError
     """,
+    "websocket_chat": """
+        Anna reads: Anna joined
+        Anna reads: Ben joined
+        Ben reads: Ben joined
+        Anna reads: Ben: hello
+        Anna reads: Ben left
+    """,
+    "rate_limited_client": """
+        25 answers, 25 requests
+        within the limit: True
+    """,
+    "health_checks": """
+        /alive 200 {'alive': True}
+        /ready 200 {'database': 'fine', 'cache': 'fine'}
+        /alive 200 {'alive': True}
+        /ready 503 {'database': 'failed: ConnectionError', 'cache': 'fine'}
+    """,
+    "debug_mode": """
+        named: True with its time: True
+        from another thread: Non-thread-safe operation invoked on an event loop other than the current one
+    """,
 }
 
-NEEDS = {"bounded_scraping": "aiohttp", "retry_with_backoff": "tenacity"}
+NEEDS = {
+    "bounded_scraping": ["aiohttp"],
+    "health_checks": ["aiohttp"],
+    "rate_limited_client": ["aiohttp", "httpx"],
+    "retry_with_backoff": ["tenacity"],
+    "websocket_chat": ["websockets"],
+}
 
 
 def environment():
@@ -94,8 +121,8 @@ def test_every_example_is_run_here():
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_what_an_example_prints(name):
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package)
     command = [sys.executable, "-W", "always", str(EXAMPLES / f"{name}.py")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
     assert (ended.returncode, ended.stderr) == (0, "")
