@@ -80,8 +80,8 @@ def test_a_forked_child_ends_by_a_signal_as_always(number):
     import multiprocessing
 
     def child(pipe):
-        pipe.send("runs")
         with contextlib.suppress(KeyboardInterrupt):
+            pipe.send("runs")
             time.sleep(1000)
         sys.exit(7)
 
