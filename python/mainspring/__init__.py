@@ -9,9 +9,10 @@ or with ``asyncio.Runner(loop_factory=mainspring.new_event_loop)``, or with none
 
 from importlib.metadata import version as _version
 
+from mainspring._core import VirtualClock
 from mainspring._loop import Loop, new_event_loop
 from mainspring._policy import EventLoopPolicy, install
 from mainspring._runner import run
 
 __version__ = _version("mainspring")
-__all__ = ["EventLoopPolicy", "Loop", "install", "new_event_loop", "run"]
+__all__ = ["EventLoopPolicy", "Loop", "VirtualClock", "install", "new_event_loop", "run"]

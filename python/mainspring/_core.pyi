@@ -149,6 +149,33 @@ class WorkQueue:
     def release(self) -> None:
         """Nothing: ``get`` knows which threads are idle."""
 
+@final
+class VirtualClock:
+    """The clock of loops in virtual time, for tests; ``loop.time()`` is its ``time()``.
+
+    It stands still while callbacks run. When a loop has nothing ready, it moves the clock to its next timer at once,
+    unless calls in executors or child processes of the loop have not ended: timers wait for those in real time, and
+    ``patience`` says how long nothing may happen until they go on. When something was sent, received or newly watched
+    since the clock moved last, and the other end of a connection is not in the loop, timers wait for an answer for at
+    most ``grace``.
+
+    A clock drives one running loop at a time; another one can use it later and goes on from the same moment.
+    """
+
+    def __init__(self, start: float = 0.0, *, patience: float = 10.0, grace: float = 0.1) -> None:
+        """A clock that begins at ``start``. All are seconds, ``patience`` and ``grace`` real ones; ``math.inf`` is one.
+
+        Raises ValueError for what is negative or no number, and for a ``start`` beyond 4e9.
+        """
+    def time(self) -> float:
+        """The present in seconds, counted in whole nanoseconds. Never goes back."""
+    def advance(self, seconds: float) -> None:
+        """Move the clock on, as if so much time had passed in the callback that calls this.
+
+        Timers that are due then run in the next turn, in order. Any thread may call it. Raises ValueError for what is
+        negative, no number, or too far.
+        """
+
 class Loop:
     """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""
 
@@ -242,6 +269,10 @@ class Loop:
         """Send a datagram to ``address``; the number of bytes sent."""
     def sock_accept(self, sock: socket) -> Coroutine[Any, Any, tuple[socket, Any]]:
         """Accept a connection: its socket, which is non-blocking, and the peer's address."""
+    def _use_clock(self, clock: VirtualClock, /) -> None: ...
+    def _get_clock(self) -> VirtualClock: ...
+    def _begin_work(self) -> int: ...
+    def _end_work(self, number: int, /) -> None: ...
     def _check_closed(self) -> None: ...
     def _add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
     def _add_writer(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...

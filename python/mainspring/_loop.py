@@ -8,7 +8,7 @@ import sys
 import threading
 from asyncio import base_events, events
 from asyncio.log import logger
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mainspring import _core, _describe
 from mainspring._handshakes import HandshakeMethods, PendingHandshake
@@ -20,6 +20,9 @@ from mainspring._signals import SignalMethods
 from mainspring._sockets import SocketMethods
 from mainspring._tls import TlsMethods
 from mainspring._unix import UnixMethods
+
+if TYPE_CHECKING:
+    from mainspring._virtual_time import VirtualTimeLoop
 
 _format_handle: Any = vars(base_events)["_format_handle"]
 
@@ -129,6 +132,20 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         logger.warning(message)
 
 
-def new_event_loop() -> Loop:
-    """A new event loop, for ``asyncio.Runner(loop_factory=mainspring.new_event_loop)`` and the like."""
-    return Loop()
+@overload
+def new_event_loop() -> Loop: ...
+@overload
+def new_event_loop(*, clock: _core.VirtualClock) -> VirtualTimeLoop: ...
+def new_event_loop(*, clock: _core.VirtualClock | None = None) -> Loop:
+    """A new event loop, for ``asyncio.Runner(loop_factory=mainspring.new_event_loop)`` and the like.
+
+    With a :class:`mainspring.VirtualClock` it is in virtual time: it jumps to the next timer instead of waiting for it.
+    Raises TypeError for a clock of another kind.
+    """
+    if clock is None:
+        return Loop()
+    if not isinstance(clock, _core.VirtualClock):
+        raise TypeError(f"clock must be a VirtualClock, not {type(clock).__name__}")
+    from mainspring._virtual_time import VirtualTimeLoop
+
+    return VirtualTimeLoop(clock)

@@ -89,6 +89,8 @@ PyObject* get_time(PyObject* self, PyObject*) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   ModuleState& state = loop->state();
+  if (loop->virtual_time()) [[unlikely]]
+    return PyFloat_FromDouble(seconds(loop->virtual_time()->clock.now()));
   if (!state.time.monotonic_is_replaced()) [[likely]]
     return PyFloat_FromDouble(seconds(monotonic_ns()));
   // The default loop's method asks time.monotonic, unless a tool has replaced the method to except event loops
@@ -100,7 +102,8 @@ PyObject* get_time(PyObject* self, PyObject*) {
 bool note_time_method(Loop* loop) {
   const Ref method = Ref::steal(PyObject_GetAttr(loop->self(), loop->names().time));
   if (!method) return false;
-  loop->overrides_time = !PyCFunction_Check(method.get()) || PyCFunction_GET_FUNCTION(method.get()) != get_time;
+  loop->overrides_time =
+      loop->virtual_time() || !PyCFunction_Check(method.get()) || PyCFunction_GET_FUNCTION(method.get()) != get_time;
   return true;
 }
 
@@ -374,7 +377,7 @@ std::vector<PyMethodDef>& all_loop_methods() {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
     for (const PyMethodDef* room :
          {datagram_methods_of_loop, executor_methods_of_loop, future_methods_of_loop, name_methods_of_loop,
-          socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop}) {
+          socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop, virtual_time_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

@@ -18,6 +18,7 @@ void bind_executor(pybind11::module_& module, ModuleState& state);
 void bind_streams(pybind11::module_& module, ModuleState& state);
 void bind_stream_api(pybind11::module_& module, ModuleState& state);
 void bind_tls(pybind11::module_& module, ModuleState& state);
+void bind_virtual_time(pybind11::module_& module);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
@@ -34,5 +35,6 @@ extern PyMethodDef future_methods_of_loop[];
 extern PyMethodDef name_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
 extern PyMethodDef tls_methods_of_loop[];
+extern PyMethodDef virtual_time_methods_of_loop[];
 
 }  // namespace mainspring

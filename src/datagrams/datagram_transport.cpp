@@ -7,7 +7,6 @@
 #include <cstring>
 #include <new>
 
-#include "loop/clock.hpp"
 #include "python/buffer.hpp"
 
 namespace mainspring {
@@ -60,7 +59,7 @@ bool DatagramTransport::update_interest() {
 int DatagramTransport::serve(void* owner, int events) {
   auto* self = static_cast<DatagramTransport*>(owner);
   const Ref alive = Ref::borrow(self->object());
-  const int64_t started = self->loop_->debug ? monotonic_ns() : 0;
+  const int64_t started = self->loop_->debug ? self->loop_->duration_clock() : 0;
   int status = 0;
   if (!self->loop_->enter_context(self->context_)) return self->fatal_error("Fatal read error on datagram transport");
   if (events & uv::Poller::kReadable) status = self->read();

@@ -82,6 +82,8 @@ void Loop::hold(IoObject* io) {
 void Loop::release(IoObject* io) {
   if (!io->held) return;
   io->held = false;
+  // Somebody may be about to learn that the connection has ended.
+  if (virtual_time_) expect_events();
   if (io->previous) {
     io->previous->next = io->next;
   } else {
@@ -199,6 +201,7 @@ int Loop::visit_handle(Handle* handle, visitproc visit, void* argument) {
 int Loop::traverse(visitproc visit, void* arg) {
   Py_VISIT(module_.get());
   Py_VISIT(as_keyword_.get());
+  if (virtual_time_) Py_VISIT(virtual_time_->object());
   Py_VISIT(thread_id);
   Py_VISIT(task_factory);
   Py_VISIT(current_handle);

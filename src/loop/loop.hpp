@@ -32,6 +32,7 @@
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
 #include "loop/timer_wheel.hpp"
+#include "loop/virtual_time.hpp"
 #include "loop/waits.hpp"
 #include "loop/waker.hpp"
 #include "loop/watched_descriptor.hpp"
@@ -80,11 +81,23 @@ class Loop {
 
   // --- the clock ---------------------------------------------------------------------------------------------------
 
-  // Whether loop.time() is not the kernel's clock, because the program has replaced it or time.monotonic.
+  // Whether loop.time() is not the kernel's clock, because the program has replaced it or time.monotonic, or because
+  // the loop is in virtual time.
   bool has_other_clock() { return overrides_time || state_.time.monotonic_is_replaced(); }
 
   // What loop.time() returns, in seconds. False with an exception set.
   bool read_clock(double* now);
+
+  // What debug mode measures the durations of callbacks by, in nanoseconds.
+  int64_t duration_clock() const { return virtual_time_ ? virtual_time_->clock.now() : monotonic_ns(); }
+
+  // --- virtual time ------------------------------------------------------------------------------------------------
+
+  // From now on the loop goes by this clock, which is part of `object`. False with an exception set.
+  bool use_clock(PyObject* object, VirtualClock* clock);
+
+  // nullptr unless the loop goes by a VirtualClock.
+  VirtualTime* virtual_time() { return virtual_time_.get(); }
 
   // --- scheduling --------------------------------------------------------------------------------------------------
 
@@ -108,7 +121,7 @@ class Loop {
   // The same in debug mode: the Handle is the current one, and its duration is looked at.
   int run_debug(Handle* handle);
 
-  // Debug mode: logs what ran since `started` (monotonic_ns) if that was slow_callback_duration or more.
+  // Debug mode: logs what ran since `started` (duration_clock()) if that was slow_callback_duration or more.
   int report_slow(PyObject* what, int64_t started);
 
   void remove_timer(TimerHandle* handle);
@@ -223,7 +236,7 @@ class Loop {
   bool native_streams = true;
   PyObject* thread_id = nullptr;
   PyObject* task_factory = nullptr;
-  bool overrides_time = false;  // the method time() is not the native one
+  bool overrides_time = false;  // the method time() is not the native one, or the clock not the kernel's
   PyObject* current_handle = nullptr;
   PyObject* default_executor = nullptr;
   bool executor_shutdown_called = false;
@@ -245,10 +258,16 @@ class Loop {
   Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
   void renew_descriptors();
   bool run_once();
+  bool run_turns(bool handles_signals);
   bool read_clock_ns(int64_t* now);
   bool to_kernel_time(int64_t now, int64_t* deadline);
   bool wait(int64_t deadline, int64_t now);
   void look();
+  bool begin_driving();
+  bool poll_in_virtual_time();
+  bool wait_for_outside(int64_t limit, int64_t now);
+  bool outlast_work();
+  std::vector<int> peers() const;
   void wake_owed();
   void take_arrivals();
   bool serve(ReadyItem item);
@@ -268,6 +287,7 @@ class Loop {
   std::unique_ptr<Waker> waker_;
   ReadyQueue ready_;
   TimerWheel timers_;
+  std::unique_ptr<VirtualTime> virtual_time_;
   PollPolicy policy_;
   SignalPipe signal_pipe_;
   WatchedDescriptors descriptors_;

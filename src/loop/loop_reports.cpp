@@ -5,7 +5,7 @@
 namespace mainspring {
 
 int Loop::report_slow(PyObject* what, int64_t started) {
-  const double duration = seconds(monotonic_ns() - started);
+  const double duration = seconds(duration_clock() - started);
   const Ref limit = Ref::steal(PyObject_GetAttr(self_, names().slow_callback_duration));
   if (!limit) return -1;
   const double longest = PyFloat_AsDouble(limit.get());

@@ -112,7 +112,7 @@ TimerHandle* Loop::call_at(double when, PyObject* callback, Arguments args, Py_s
   if (!handle) return nullptr;
   handle->when = when;
   Py_INCREF(reinterpret_cast<PyObject*>(handle));
-  timers_.insert(handle, first_ns_at(when));
+  timers_.insert(handle, virtual_time_ ? virtual_time_->clock.deadline_of(when) : first_ns_at(when));
   handle->track();
   return handle;
 }

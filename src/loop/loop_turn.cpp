@@ -14,9 +14,28 @@ constexpr int64_t kFlushInterval = 50'000;  // ns
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
 
+// While this lives a VirtualClock drives the loop that it names.
+class Driving {
+ public:
+  explicit Driving(VirtualClock& clock) : clock_(clock) {}
+  Driving(const Driving&) = delete;
+  Driving& operator=(const Driving&) = delete;
+  ~Driving() { clock_.loop = nullptr; }
+
+ private:
+  VirtualClock& clock_;
+};
+
 }  // namespace
 
 bool Loop::run(bool handles_signals) {
+  if (!virtual_time_) return run_turns(handles_signals);
+  if (!begin_driving()) return false;
+  const Driving driving(virtual_time_->clock);
+  return run_turns(handles_signals);
+}
+
+bool Loop::run_turns(bool handles_signals) {
   uv_->own();
   handles_signals_ = handles_signals && state_.main_interpreter;
   if (handles_signals_) open_signal_pipe();
@@ -52,7 +71,9 @@ int Loop::serve_signals() {
 bool Loop::run_once() {
   if (stream_writer_turns_ > 0) [[unlikely]]
     --stream_writer_turns_;
-  if (ready_.empty() && !stopping) {
+  if (virtual_time_) [[unlikely]] {
+    if (!poll_in_virtual_time()) return false;
+  } else if (ready_.empty() && !stopping) {
     const int64_t now = monotonic_ns();
     int64_t deadline = timers_.next_deadline();
     if (has_other_clock() && !to_kernel_time(now, &deadline)) return false;
@@ -108,12 +129,20 @@ bool Loop::read_clock(double* now) {
     *now = seconds(monotonic_ns());
     return true;
   }
+  if (virtual_time_) {
+    *now = seconds(virtual_time_->clock.now());
+    return true;
+  }
   const Ref result = Ref::steal(PyObject_CallMethodNoArgs(self_, names().time));
   *now = result ? PyFloat_AsDouble(result.get()) : -1;
   return !(*now == -1 && PyErr_Occurred());
 }
 
 bool Loop::read_clock_ns(int64_t* now) {
+  if (virtual_time_) {
+    *now = virtual_time_->clock.now();
+    return true;
+  }
   double time;
   if (!read_clock(&time)) return false;
   *now = first_ns_at(time);
@@ -279,7 +308,7 @@ void Loop::wait_for_callback(Handle* handle) {
 
 int Loop::run_debug(Handle* handle) {
   Py_XSETREF(current_handle, Py_NewRef(reinterpret_cast<PyObject*>(handle)));
-  const int64_t started = monotonic_ns();
+  const int64_t started = duration_clock();
   int status = run_handle(handle);
   if (status == 0) status = report_slow(reinterpret_cast<PyObject*>(handle), started);
   Py_CLEAR(current_handle);

@@ -35,6 +35,7 @@ class PollPolicy {
   }
 
   void expect_events() { quiet_turns_ = 0; }
+  void expect_nothing() { quiet_turns_ = kEagerTurns; }
 
  private:
   int quiet_turns_ = 0;

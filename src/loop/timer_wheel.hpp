@@ -71,19 +71,10 @@ class TimerWheel {
 
   // The earliest moment at which a timer may be due, kNever without timers. Exact when that timer's slot holds few
   // others; otherwise the start of its slot.
-  int64_t next_deadline() const {
-    if (!due_.empty()) return due_.front()->deadline;
-    if (occupied_levels_ == 0) return kNever;
-    const int level = std::countr_zero(occupied_levels_);
-    const int slot = std::countr_zero(levels_[level].occupied);
-    int64_t earliest = kNever;
-    int looked_at = 0;
-    for (const TimerNode* node = levels_[level].slots[slot]; node; node = node->next) {
-      if (++looked_at > kFewTimers) return static_cast<int64_t>(slot_start(level, slot) << kTickBits);
-      if (node->deadline < earliest) earliest = node->deadline;
-    }
-    return earliest;
-  }
+  int64_t next_deadline() const { return next_deadline(kFewTimers); }
+
+  // The same, but always exact: a slot is looked through to its end.
+  int64_t exact_deadline() const { return next_deadline(SIZE_MAX); }
 
   // Takes out the earliest timer whose deadline is at or before `now`; nullptr when there is none left.
   TimerNode* pop_due(int64_t now) {
@@ -127,13 +118,27 @@ class TimerWheel {
   static constexpr int kDigitBits = 6;
   static constexpr int kSlots = 1 << kDigitBits;
   static constexpr int kLevels = 8;
-  static constexpr int kFewTimers = 16;
+  static constexpr size_t kFewTimers = 16;
   static constexpr size_t kKeptCapacity = 1024;
 
   struct Level {
     uint64_t occupied = 0;
     std::array<TimerNode*, kSlots> slots{};
   };
+
+  int64_t next_deadline(size_t looks) const {
+    if (!due_.empty()) return due_.front()->deadline;
+    if (occupied_levels_ == 0) return kNever;
+    const int level = std::countr_zero(occupied_levels_);
+    const int slot = std::countr_zero(levels_[level].occupied);
+    int64_t earliest = kNever;
+    size_t looked_at = 0;
+    for (const TimerNode* node = levels_[level].slots[slot]; node; node = node->next) {
+      if (++looked_at > looks) return static_cast<int64_t>(slot_start(level, slot) << kTickBits);
+      if (node->deadline < earliest) earliest = node->deadline;
+    }
+    return earliest;
+  }
 
   static uint64_t tick_of(int64_t deadline) { return deadline <= 0 ? 0 : static_cast<uint64_t>(deadline) >> kTickBits; }
 

@@ -86,6 +86,14 @@ class Waits {
     return 0;
   }
 
+  // Calls `visitor` with each descriptor that is waited for.
+  template <typename Visitor>
+  void visit_numbers(Visitor visitor) const {
+    for (size_t index = 0; index < entries_.size(); ++index) {
+      if (entries_[index].waits[0] || entries_[index].waits[1]) visitor(static_cast<int>(index));
+    }
+  }
+
  private:
   // What is known of the descriptor whose number is the index.
   struct Entry {

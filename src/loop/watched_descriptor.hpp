@@ -51,6 +51,12 @@ class WatchedDescriptors {
     return 0;
   }
 
+  // Calls `visitor` with each descriptor.
+  template <typename Visitor>
+  void visit_numbers(Visitor visitor) const {
+    for (const auto& entry : descriptors_) visitor(entry.first);
+  }
+
  private:
   struct Descriptor {
     WatchedDescriptors* table;

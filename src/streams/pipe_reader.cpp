@@ -4,8 +4,6 @@
 
 #include <cerrno>
 
-#include "loop/clock.hpp"
-
 namespace mainspring {
 
 const IoKind PipeReader::kKind = {run_start, nullptr, Transport::loop_closes, begin, close_descriptor, nullptr};
@@ -32,7 +30,7 @@ int PipeReader::begin(IoObject* io) {
 int PipeReader::serve(void* owner, int) {
   auto* self = static_cast<PipeReader*>(owner);
   const Ref alive = Ref::borrow(self->object());
-  const int64_t started = self->loop_->debug ? monotonic_ns() : 0;
+  const int64_t started = self->loop_->debug ? self->loop_->duration_clock() : 0;
   int status = self->read();
   if (status == 0 && self->loop_->debug) status = self->loop_->report_slow(self->object(), started);
   return status;

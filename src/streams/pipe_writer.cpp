@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <new>
 
-#include "loop/clock.hpp"
 #include "python/buffer.hpp"
 
 namespace mainspring {
@@ -44,7 +43,7 @@ bool PipeWriter::update_interest() {
 int PipeWriter::serve(void* owner, int events) {
   auto* self = static_cast<PipeWriter*>(owner);
   const Ref alive = Ref::borrow(self->object());
-  const int64_t started = self->loop_->debug ? monotonic_ns() : 0;
+  const int64_t started = self->loop_->debug ? self->loop_->duration_clock() : 0;
   int status = 0;
   if (!self->loop_->enter_context(self->context_)) return self->fatal_error("Fatal write error on pipe transport");
   if (events & uv::Poller::kReadable) status = self->reader_gone();

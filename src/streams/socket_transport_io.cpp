@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "loop/clock.hpp"
 #include "python/buffer.hpp"
 #include "streams/reader_state.hpp"
 #include "streams/socket_transport.hpp"
@@ -22,7 +21,7 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 int SocketTransport::serve(void* owner, int events) {
   auto* transport = static_cast<SocketTransport*>(owner);
   const Ref alive = Ref::borrow(transport->object());
-  const int64_t started = transport->loop_->debug ? monotonic_ns() : 0;
+  const int64_t started = transport->loop_->debug ? transport->loop_->duration_clock() : 0;
   int status = 0;
   if (events & uv::Poller::kReadable) status = transport->read();
   if (status == 0 && (events & uv::Poller::kWritable)) status = transport->write_ready();

@@ -56,6 +56,19 @@ TEST_CASE("a timer comes out at its deadline and not a nanosecond before") {
   }
 }
 
+TEST_CASE("the exact deadline is that of the earliest timer, however many share its slot") {
+  TimerWheel wheel;
+  std::vector<TimerNode> nodes(1000);
+  for (int64_t i = 0; i < 1000; ++i) wheel.insert(&nodes[i], 100'000 * kSecond + (i * 37 % 1000 + 1) * kMillisecond);
+  CHECK(wheel.next_deadline() <= 100'000 * kSecond + kMillisecond);
+  for (int64_t i = 1; i <= 1000; ++i) {
+    const int64_t deadline = wheel.exact_deadline();
+    REQUIRE(deadline == 100'000 * kSecond + i * kMillisecond);
+    REQUIRE(pop_all(wheel, deadline).size() == 1);
+  }
+  CHECK(wheel.exact_deadline() == TimerWheel::kNever);
+}
+
 TEST_CASE("equal deadlines come out in the order of insertion") {
   TimerWheel wheel;
   wheel.pop_due(kSecond);
