@@ -13,6 +13,7 @@ from mainspring._core import VirtualClock
 from mainspring._loop import Loop, new_event_loop
 from mainspring._policy import EventLoopPolicy, install
 from mainspring._runner import run
+from mainspring._watchdog import Block, Watchdog
 
 __version__ = _version("mainspring")
-__all__ = ["EventLoopPolicy", "Loop", "VirtualClock", "install", "new_event_loop", "run"]
+__all__ = ["Block", "EventLoopPolicy", "Loop", "VirtualClock", "Watchdog", "install", "new_event_loop", "run"]

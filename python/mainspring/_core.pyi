@@ -176,6 +176,21 @@ class VirtualClock:
         negative, no number, or too far.
         """
 
+class Watch:
+    """The native half of a watchdog. It holds no loop."""
+
+    def wait(self) -> tuple[float, bool, Any, Any, Any] | None:
+        """Wait, without the GIL, until the loop is blocked or no longer; None when it has been stopped.
+
+        ``(seconds, False, loop, what, frame)`` of a block that goes on: ``what`` is the Handle or the transport that is
+        being served, a descriptor's number, or None, and ``frame`` where the loop's thread is. ``(seconds, True, None,
+        callback, None)`` of one that is over, with what it called if it had not been returned before.
+        """
+    def goes_on(self) -> bool:
+        """Whether the block that ``wait`` returned last goes on."""
+    def stop(self) -> None:
+        """End ``wait``, from another thread."""
+
 class Loop:
     """The native half of ``mainspring.Loop``: what runs per callback, per event or per accepted connection."""
 
@@ -190,6 +205,7 @@ class Loop:
     _default_executor: Executor | None
     _executor_shutdown_called: bool
 
+    def _watch(self, threshold: float, /) -> Watch: ...
     def __init__(self) -> None:
         """Raises OSError when the process has no descriptors left.
 

@@ -10,7 +10,7 @@ from asyncio import base_events, events
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, overload
 
-from mainspring import _core, _describe
+from mainspring import _core, _describe, _watchdog
 from mainspring._handshakes import HandshakeMethods, PendingHandshake
 from mainspring._names import NameMethods
 from mainspring._pipes import PipeMethods
@@ -68,7 +68,7 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         """
         self._run_forever_setup()
         try:
-            with self._signals_wake() as handles_signals:
+            with self._signals_wake() as handles_signals, _watchdog.while_running(self):
                 self._run(handles_signals)
         finally:
             self._run_forever_cleanup()

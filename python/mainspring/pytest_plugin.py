@@ -3,6 +3,8 @@
 The loop is put in through pytest-asyncio's own hook, ``pytest_asyncio_loop_factories`` (pytest-asyncio 1.4 or newer).
 For virtual time, tests of anyio's plugin get its asyncio backend with the loop as its ``loop_factory``. Nothing happens
 without an option or the marker ``mainspring_virtual_time``.
+
+``--mainspring-max-block=50ms`` is in ``_max_block.py``.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import Any
 
 import pytest
 
+from mainspring import _max_block
+
 _MARKER = "mainspring_virtual_time"
 _OPTION = "--mainspring-virtual-time"
 _HOOK = "pytest_asyncio_loop_factories"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--mainspring`` and ``--mainspring-virtual-time``."""
+    """Add ``--mainspring``, ``--mainspring-virtual-time`` and ``--mainspring-max-block``."""
     group = parser.getgroup("mainspring")
     group.addoption("--mainspring", action="store_true", help="run pytest-asyncio tests on mainspring's event loop")
     group.addoption(
@@ -27,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run pytest-asyncio's and anyio's tests on mainspring's event loop in virtual time: it jumps to the next "
         "timer instead of waiting for it",
+    )
+    group.addoption(
+        "--mainspring-max-block",
+        metavar="TIME",
+        type=_max_block.seconds,
+        help="fail a test in which a callback blocks a mainspring loop for longer: 50ms, 0.5s, 2",
     )
 
 
@@ -37,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_MARKER}(start=0.0, patience=10.0, grace=0.1): run the test on mainspring's event loop in virtual time; the "
         "arguments are those of mainspring.VirtualClock",
     )
+    threshold = config.getoption("--mainspring-max-block")
+    if threshold is not None:
+        config.pluginmanager.register(_max_block.MaxBlock(threshold), "mainspring-max-block")
     has_hook = hasattr(config.pluginmanager.hook, _HOOK)
     if config.getoption(_OPTION):
         if has_hook:

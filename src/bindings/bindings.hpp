@@ -19,6 +19,7 @@ void bind_streams(pybind11::module_& module, ModuleState& state);
 void bind_stream_api(pybind11::module_& module, ModuleState& state);
 void bind_tls(pybind11::module_& module, ModuleState& state);
 void bind_virtual_time(pybind11::module_& module);
+void bind_diagnostics(pybind11::module_& module, ModuleState& state);
 
 // A heap type made from `spec` in `module`, added to the module. Throws pybind11::error_already_set.
 PyTypeObject* make_type(pybind11::module_& module, PyType_Spec& spec, PyObject* bases = nullptr);
@@ -29,6 +30,7 @@ void forget_last_interpreter();
 
 // Native methods of the Loop that belong to other rooms.
 extern PyMethodDef datagram_methods_of_loop[];
+extern PyMethodDef diagnostics_methods_of_loop[];
 extern PyMethodDef socket_methods_of_loop[];
 extern PyMethodDef executor_methods_of_loop[];
 extern PyMethodDef future_methods_of_loop[];

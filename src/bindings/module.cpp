@@ -73,6 +73,7 @@ PYBIND11_MODULE(core_of_interpreter, module, py::multiple_interpreters::per_inte
   bind_stream_api(module, *state);
   bind_tls(module, *state);
   bind_virtual_time(module);
+  bind_diagnostics(module, *state);
   bind_loop(module, *state);
 }
 

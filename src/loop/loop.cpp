@@ -52,12 +52,30 @@ void Loop::renew_descriptors() {
 
 Loop::~Loop() {
   close();
+  if (heartbeat_) heartbeat_->loop = nullptr;
   for (Handle* handle : free_handles_) free_handle(handle);
   for (Handle* handle : free_timer_handles_) free_handle(handle);
   Py_CLEAR(thread_id);
   Py_CLEAR(task_factory);
   Py_CLEAR(current_handle);
   Py_CLEAR(default_executor);
+}
+
+std::shared_ptr<Heartbeat> Loop::watch() {
+  if (!heartbeat_) heartbeat_ = std::make_shared<Heartbeat>(this);
+  if (heartbeat_->watchdogs++ == 0) {
+    watched_ = heartbeat_.get();
+    // What is being served at the moment is not known.
+    if (in_turn_) watched_->busy();
+  }
+  return heartbeat_;
+}
+
+void Loop::unwatch(Heartbeat& heartbeat) {
+  if (--heartbeat.watchdogs > 0) return;
+  heartbeat.idle();
+  heartbeat.forget();
+  if (heartbeat.loop) heartbeat.loop->watched_ = nullptr;
 }
 
 Loop* Loop::from(PyObject* self) {

@@ -25,6 +25,7 @@
 #include "loop/address_cache.hpp"
 #include "loop/completion.hpp"
 #include "loop/handle.hpp"
+#include "loop/heartbeat.hpp"
 #include "loop/io_object.hpp"
 #include "loop/module_state.hpp"
 #include "loop/poll_policy.hpp"
@@ -78,6 +79,17 @@ class Loop {
 
   // Whether this thread is the one that runs callbacks just now.
   bool runs_here() const { return in_turn_ && PyThread_get_thread_ident() == running_thread_; }
+
+  // --- watchdogs ---------------------------------------------------------------------------------------------------
+
+  // One watchdog more: what it is to look at. Throws std::bad_alloc.
+  std::shared_ptr<Heartbeat> watch();
+
+  // One less; the Loop that it watched may be gone.
+  static void unwatch(Heartbeat& heartbeat);
+
+  // The thread state of the thread that runs the loop; nullptr when it does not run.
+  PyThreadState* running_state() const { return running_state_; }
 
   // --- the clock ---------------------------------------------------------------------------------------------------
 
@@ -324,6 +336,11 @@ class Loop {
   static constexpr size_t kFreeHandles = 1024;
   std::vector<Handle*> free_handles_;
   std::vector<Handle*> free_timer_handles_;
+
+  // What watchdogs look at, made with the first one; `watched_` is the same while there are any.
+  std::shared_ptr<Heartbeat> heartbeat_;
+  Heartbeat* watched_ = nullptr;
+  PyThreadState* running_state_ = nullptr;
 };
 
 }  // namespace mainspring

@@ -40,6 +40,18 @@ bool Loop::run_turns(bool handles_signals) {
   handles_signals_ = handles_signals && state_.main_interpreter;
   if (handles_signals_) open_signal_pipe();
   running_thread_ = PyThread_get_thread_ident();
+  struct Running {
+    explicit Running(Loop& running) : loop(running) {
+      loop.running_state_ = PyThreadState_Get();
+      if (loop.watched_) loop.watched_->busy();
+    }
+    ~Running() {
+      if (loop.watched_) loop.watched_->idle();
+      loop.running_state_ = nullptr;
+    }
+    Loop& loop;
+  };
+  const Running running(*this);
   expect_events();
   bool ok;
   do {
@@ -184,12 +196,14 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   descriptors_.check_new();
   phase_.store(kEntering);
   waiting_ = true;
+  if (watched_) watched_->idle();
   PyThreadState* thread = PyEval_SaveThread();
   wake_owed();
   const bool waited = phase_.exchange(kPolling) != kWoken;
   if (waited) uv_->wait();
   PyEval_RestoreThread(thread);
   waiting_ = false;
+  if (watched_) watched_->busy();
   woken_ = false;
   if (handles_signals_) signal_pipe_.end_wait();
   if (!waited) {
@@ -215,23 +229,39 @@ void Loop::take_arrivals() {
 }
 
 bool Loop::serve(ReadyItem item) {
+  Heartbeat* const heartbeat = watched_;
   switch (item.kind()) {
     case kHandle: {
       auto* handle = item.as<Handle>();
+      if (heartbeat) [[unlikely]]
+        heartbeat->busy(reinterpret_cast<PyObject*>(handle));
       int status = 0;
       if (!handle->cancelled) status = debug ? run_debug(handle) : run_handle(handle);
+      if (heartbeat) [[unlikely]]
+        heartbeat->served(handle->callback);
       if (Py_REFCNT(handle) > 1 && !handle->tracked) handle->track();
       Py_DECREF(reinterpret_cast<PyObject*>(handle));
       return status == 0;
     }
-    case kArrival:
-      return serve_arrival(item.as<uv::Poller>()) == 0;
+    case kArrival: {
+      if (heartbeat) [[unlikely]]
+        heartbeat->busy(nullptr, item.as<uv::Poller>()->fd());
+      const int status = serve_arrival(item.as<uv::Poller>());
+      if (heartbeat) [[unlikely]]
+        heartbeat->served(nullptr);
+      return status == 0;
+    }
     case kCompletion:
       return item.as<Completion>()->deliver() == 0;
     default: {
       auto* io = item.as<IoObject>();
       const Ref alive = Ref::steal(io->object);
-      if (io->kind->run_step(io) < 0) return false;
+      if (heartbeat) [[unlikely]]
+        heartbeat->busy(io->object);
+      const int status = io->kind->run_step(io);
+      if (heartbeat) [[unlikely]]
+        heartbeat->served(nullptr);
+      if (status < 0) return false;
       leave_context();
       return true;
     }

@@ -76,6 +76,8 @@ struct ModuleState {
   PyObject* add_call = nullptr;
 
   bool main_interpreter = false;
+
+  PyTypeObject* watch_type = nullptr;
 };
 
 }  // namespace mainspring

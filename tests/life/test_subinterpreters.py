@@ -1,38 +1,16 @@
 """Sub-interpreters: a loop of their own in each, also with a GIL of its own and at the same time; or an ImportError."""
 
-import functools
 import os
 import sys
 
 import pytest
 from helpers import run_program
+from helpers.interpreters import INTERPRETERS, own_gil_is_bearable
 
 LOOP = os.environ.get("MAINSPRING_LIFE_LOOPS", "mainspring").split()[-1]
 
-# What both kinds of module for sub-interpreters have in common. `own_gil` means isolated, as Python calls it.
-PRELUDE = f"""
-import sys, threading
+PRELUDE = f"""{INTERPRETERS}
 LOOP = {LOOP!r}
-if sys.version_info >= (3, 13):
-    import _interpreters
-
-    def make(own_gil):
-        return _interpreters.create("isolated" if own_gil else "legacy")
-
-    def run(interpreter, code):
-        failed = _interpreters.exec(interpreter, code)
-        if failed:
-            raise RuntimeError(failed.errdisplay)
-
-    destroy = _interpreters.destroy
-else:
-    import _xxsubinterpreters
-
-    def make(own_gil):
-        return _xxsubinterpreters.create(isolated=own_gil)
-
-    run = _xxsubinterpreters.run_string
-    destroy = _xxsubinterpreters.destroy
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -107,13 +85,6 @@ with asyncio.Runner(loop_factory=factory) as runner:
 """.replace("\\\\", "\\")
 
 old = pytest.mark.skipif(sys.version_info < (3, 12), reason="before Python 3.12 the import is refused")
-
-
-@functools.cache
-def own_gil_is_bearable():
-    """Whether this Python survives an interpreter with a GIL of its own that has imported asyncio; 3.12.1 does not."""
-    done = run_program(PRELUDE + "interpreter = make(True); run(interpreter, 'import asyncio'); destroy(interpreter)")
-    return done.returncode == 0
 
 
 def need_own_gil():
