@@ -11,9 +11,22 @@ from importlib.metadata import version as _version
 
 from mainspring._core import VirtualClock
 from mainspring._loop import Loop, new_event_loop
+from mainspring._metrics import Histogram, Metrics, OpenTransports
 from mainspring._policy import EventLoopPolicy, install
 from mainspring._runner import run
 from mainspring._watchdog import Block, Watchdog
 
 __version__ = _version("mainspring")
-__all__ = ["Block", "EventLoopPolicy", "Loop", "VirtualClock", "Watchdog", "install", "new_event_loop", "run"]
+__all__ = [
+    "Block",
+    "EventLoopPolicy",
+    "Histogram",
+    "Loop",
+    "Metrics",
+    "OpenTransports",
+    "VirtualClock",
+    "Watchdog",
+    "install",
+    "new_event_loop",
+    "run",
+]

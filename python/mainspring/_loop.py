@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mainspring import _core, _describe, _watchdog
 from mainspring._handshakes import HandshakeMethods, PendingHandshake
+from mainspring._metrics import MetricsMethods
 from mainspring._names import NameMethods
 from mainspring._pipes import PipeMethods
 from mainspring._processes import ProcessMethods
@@ -30,6 +31,7 @@ _format_handle: Any = vars(base_events)["_format_handle"]
 class Loop(  # type: ignore[misc]  # the native half overrides hot methods of BaseEventLoop on purpose
     _core.Loop,
     HandshakeMethods,
+    MetricsMethods,
     NameMethods,
     PipeMethods,
     ProcessMethods,
@@ -48,6 +50,9 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
 
     Streams (``asyncio.start_server``, ``asyncio.open_connection``) run natively unless the environment variable
     ``MAINSPRING_NATIVE_STREAMS`` is ``0`` when the loop is made, or the loop is in debug mode when they connect.
+
+    ``metrics()`` tells what the loop has done; with ``MAINSPRING_METRICS=1``, or after ``set_metrics(True)``, also how
+    long that took.
     """
 
     def __init__(self) -> None:
@@ -60,6 +65,8 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._process_descriptors: set[int] = set()
         self._unix_server_sockets: dict[Any, int] = {}
         self._native_streams = os.environ.get("MAINSPRING_NATIVE_STREAMS") != "0"
+        if os.environ.get("MAINSPRING_METRICS") == "1":
+            self.set_metrics(True)
 
     def run_forever(self) -> None:
         """Run until ``stop()`` is called.

@@ -42,23 +42,35 @@ class SocketMethods:
     async def sock_recv(self: Any, sock: socket.socket, n: int) -> bytes:
         """Receive up to ``n`` bytes; empty when the peer has closed its side."""
         self._check_socket(sock)
-        return await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recv(n))
+        data: bytes = await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recv(n))
+        self._count_bytes(len(data), 0)
+        return data
 
     async def sock_recv_into(self: Any, sock: socket.socket, buf: _Buffer) -> int:
         """Receive into ``buf``; the number of bytes written to it."""
         self._check_socket(sock)
-        return await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recv_into(buf))
+        size: int = await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recv_into(buf))
+        self._count_bytes(size, 0)
+        return size
 
     async def sock_recvfrom(self: Any, sock: socket.socket, bufsize: int) -> tuple[bytes, Any]:
         """Receive a datagram of up to ``bufsize`` bytes, with its sender's address."""
         self._check_socket(sock)
-        return await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom(bufsize))
+        received: tuple[bytes, Any] = await self._perform(
+            sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom(bufsize)
+        )
+        self._count_bytes(len(received[0]), 0)
+        return received
 
     async def sock_recvfrom_into(self: Any, sock: socket.socket, buf: _Buffer, nbytes: int = 0) -> tuple[int, Any]:
         """Receive a datagram into ``buf``, at most ``nbytes`` of it (the size of ``buf`` by default)."""
         self._check_socket(sock)
         size = nbytes or len(buf)
-        return await self._perform(sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom_into(buf, size))
+        received: tuple[int, Any] = await self._perform(
+            sock, self._add_reader, self._remove_reader, lambda: sock.recvfrom_into(buf, size)
+        )
+        self._count_bytes(received[0], 0)
+        return received
 
     async def sock_sendall(self: Any, sock: socket.socket, data: _Data) -> None:
         """Send all of ``data``. After an error nothing says how much the peer has received."""
@@ -67,13 +79,16 @@ class SocketMethods:
             sent = sock.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
+        self._count_bytes(0, sent)
         if sent == len(data):
             return
         rest = memoryview(data).cast("B")
 
         def attempt() -> None:
             nonlocal sent
-            sent += sock.send(rest[sent:])
+            more = sock.send(rest[sent:])
+            self._count_bytes(0, more)
+            sent += more
             if sent < len(rest):
                 raise BlockingIOError
 
@@ -82,7 +97,11 @@ class SocketMethods:
     async def sock_sendto(self: Any, sock: socket.socket, data: _Data, address: Any) -> int:
         """Send a datagram to ``address``; the number of bytes sent."""
         self._check_socket(sock)
-        return await self._perform(sock, self._add_writer, self._remove_writer, lambda: sock.sendto(data, 0, address))
+        sent: int = await self._perform(
+            sock, self._add_writer, self._remove_writer, lambda: sock.sendto(data, 0, address)
+        )
+        self._count_bytes(0, sent)
+        return sent
 
     async def sock_accept(self: Any, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection: its socket, which is non-blocking, and the peer's address."""
@@ -170,6 +189,7 @@ class SocketMethods:
                 sent = os.sendfile(sock.fileno(), source, position, most)
                 if sent == 0:
                     return total
+                self._count_bytes(0, sent)
                 total += sent
                 position += sent
 

@@ -377,8 +377,8 @@ std::vector<PyMethodDef>& all_loop_methods() {
     std::vector<PyMethodDef> all(std::begin(loop_methods), std::end(loop_methods));
     for (const PyMethodDef* room :
          {datagram_methods_of_loop, diagnostics_methods_of_loop, executor_methods_of_loop, future_methods_of_loop,
-          name_methods_of_loop, socket_methods_of_loop, stream_methods_of_loop, tls_methods_of_loop,
-          virtual_time_methods_of_loop}) {
+          metrics_methods_of_loop, name_methods_of_loop, socket_methods_of_loop, stream_methods_of_loop,
+          tls_methods_of_loop, virtual_time_methods_of_loop}) {
       for (const PyMethodDef* row = room; row->ml_name; ++row) all.push_back(*row);
     }
     all.push_back({});

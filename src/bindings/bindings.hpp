@@ -34,6 +34,7 @@ extern PyMethodDef diagnostics_methods_of_loop[];
 extern PyMethodDef socket_methods_of_loop[];
 extern PyMethodDef executor_methods_of_loop[];
 extern PyMethodDef future_methods_of_loop[];
+extern PyMethodDef metrics_methods_of_loop[];
 extern PyMethodDef name_methods_of_loop[];
 extern PyMethodDef stream_methods_of_loop[];
 extern PyMethodDef tls_methods_of_loop[];

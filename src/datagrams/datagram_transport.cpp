@@ -33,6 +33,7 @@ PyObject* DatagramTransport::make(Loop* loop, PyObject* socket, int fd, PyObject
   if (!made) return nullptr;
   DatagramTransport* self = from(made.get());
   new (&self->flow_) FlowControl();
+  self->io_.open_kind = OpenKind::kDatagram;
   if (!self->set_up(loop, &kKind, protocol, fd, extra, nullptr, waiter)) return nullptr;
   sockaddr_storage own{};
   socklen_t size = sizeof own;
@@ -97,6 +98,7 @@ int DatagramTransport::read_batch(int* received) {
   const int count = recvmmsg(fd_, messages, kBatch, MSG_DONTWAIT, nullptr);
   *received = std::max(count, 0);
   if (count < 0) return received_error();
+  for (int i = 0; i < count; ++i) loop_->counters.received(messages[i].msg_len);
   // The protocol may run anything, other transports' reads included, so everything is copied out first.
   Ref data[kBatch];
   for (int i = 0; i < count; ++i) {
@@ -185,6 +187,8 @@ int DatagramTransport::read_one() {
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return fatal_error("Fatal read error on datagram transport");
     return network_error(names()._read_ready);
   }
+  PyObject* data = PyTuple_GET_ITEM(received.get(), 0);
+  if (PyBytes_Check(data)) loop_->counters.received(static_cast<size_t>(PyBytes_GET_SIZE(data)));
   const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
                                                            PyTuple_GET_ITEM(received.get(), 0),
                                                            PyTuple_GET_ITEM(received.get(), 1), nullptr));
@@ -269,14 +273,20 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
   } else {
     // Host names, scopes and other families: Python's socket knows them all.
     const Ref result = Ref::steal(PyObject_CallMethod(socket_, "sendto", "OO", data_object, address));
-    if (result) return Sent::kDone;
+    if (result) {
+      loop_->counters.sent(size);
+      return Sent::kDone;
+    }
     if (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError)) {
       return Sent::kFailed;
     }
     PyErr_Clear();
     return Sent::kBlocked;
   }
-  if (sent >= 0) return Sent::kDone;
+  if (sent >= 0) {
+    loop_->counters.sent(static_cast<size_t>(sent));
+    return Sent::kDone;
+  }
   if (would_block(errno)) return Sent::kBlocked;
   PyErr_SetFromErrno(PyExc_OSError);
   return Sent::kFailed;
@@ -331,6 +341,7 @@ int DatagramTransport::send_batch() {
   const int sent = sendmmsg(fd_, messages, count, MSG_NOSIGNAL);
   if (sent < 0) return would_block(errno) ? -1 : 0;
   for (int i = 0; i < sent; ++i) {
+    loop_->counters.sent(vectors[i].iov_len);
     waiting_size_ -= vectors[i].iov_len + loop_->state().datagram_header;
     waiting_->pop_front();
   }

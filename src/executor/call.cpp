@@ -3,6 +3,8 @@
 #include <memory>
 #include <new>
 
+#include "loop/clock.hpp"
+
 namespace mainspring {
 
 Call* Call::make(Loop* loop, PyObject* future, Arguments args, Py_ssize_t count) {
@@ -24,6 +26,8 @@ Call* Call::make(Loop* loop, PyObject* future, Arguments args, Py_ssize_t count)
     for (Py_ssize_t i = 0; i < arguments; ++i) call->slots_[1 + i] = Py_NewRef(args[1 + i]);
   }
   call->loop_ = loop;
+  ++loop->counters.executor_calls;
+  if (loop->measures()) call->made_at_ = monotonic_ns();
   call->loop_object_ = Ref::borrow(loop->self());
   call->future_ = Ref::borrow(future);
   call->function_ = Ref::borrow(args[0]);
@@ -35,6 +39,7 @@ Loop* Call::run(Call* call, Ref* loop_object) {
     call->drop();
     return nullptr;
   }
+  if (call->made_at_) call->loop_->timings()->executor_waits.add(monotonic_ns() - call->made_at_);
   call->outcome_ = call->call_function();
   call->kind_ = call->outcome_ ? Outcome::kResult : Outcome::kException;
   if (!call->outcome_) call->outcome_ = take_exception();

@@ -50,6 +50,7 @@ class Call final : public Completion {
   uint8_t argument_count_ = 0;  // of the inline ones
   Outcome kind_ = Outcome::kNone;
   PyObject* slots_[1 + kInlineArguments] = {};  // vectorcall may use the first one as scratch
+  int64_t made_at_ = 0;                         // ns, when the loop measures durations
 };
 
 }  // namespace mainspring

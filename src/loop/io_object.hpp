@@ -4,6 +4,7 @@
 // list and holds one reference to its `object`; the object itself decides when (Loop::hold, Loop::release).
 #pragma once
 
+#include "loop/counters.hpp"
 #include "python/ref.hpp"
 #include "uv/poller.hpp"
 
@@ -38,6 +39,7 @@ struct IoObject {
   IoObject* next;
   bool held;
   bool flush_pending;
+  OpenKind open_kind;  // what it counts as
 };
 
 }  // namespace mainspring

@@ -90,6 +90,7 @@ Loop* Loop::from(PyObject* self) {
 void Loop::hold(IoObject* io) {
   if (io->held) return;
   io->held = true;
+  counters.opened(io->open_kind);
   Py_INCREF(io->object);
   io->previous = nullptr;
   io->next = active_;
@@ -100,6 +101,7 @@ void Loop::hold(IoObject* io) {
 void Loop::release(IoObject* io) {
   if (!io->held) return;
   io->held = false;
+  counters.closed(io->open_kind);
   // Somebody may be about to learn that the connection has ended.
   if (virtual_time_) expect_events();
   if (io->previous) {

@@ -24,6 +24,7 @@
 
 #include "loop/address_cache.hpp"
 #include "loop/completion.hpp"
+#include "loop/counters.hpp"
 #include "loop/handle.hpp"
 #include "loop/heartbeat.hpp"
 #include "loop/io_object.hpp"
@@ -33,6 +34,7 @@
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
 #include "loop/timer_wheel.hpp"
+#include "loop/timings.hpp"
 #include "loop/virtual_time.hpp"
 #include "loop/waits.hpp"
 #include "loop/waker.hpp"
@@ -236,6 +238,21 @@ class Loop {
   // A Handle for such a call, not scheduled. nullptr with an exception set.
   Handle* make_call(PyObject* owner, PyObject* method, PyObject* argument, PyObject* context);
 
+  // --- metrics -----------------------------------------------------------------------------------------------------
+
+  // What metrics() tells; the rooms add to it where they do what is counted.
+  Counters counters;
+
+  // Measures durations, or stops to: from the next turn on. Throws std::bad_alloc.
+  void measure(bool enabled);
+  bool measures() const { return measures_; }
+
+  // What has been measured; nullptr when nothing ever was.
+  Timings* timings() { return timings_.get(); }
+
+  size_t ready_count() const { return ready_.size(); }
+  size_t timer_count() const { return timers_.size(); }
+
   // --- the collector -----------------------------------------------------------------------------------------------
 
   int traverse(visitproc visit, void* argument);
@@ -282,7 +299,10 @@ class Loop {
   std::vector<int> peers() const;
   void wake_owed();
   void take_arrivals();
+  template <bool measured>
+  bool serve_ready();
   bool serve(ReadyItem item);
+  bool serve_measured(ReadyItem item);
   int serve_arrival(uv::Poller* poller);
   PyObject* run_in_other_context(Handle* handle);
   int serve_signals();
@@ -341,6 +361,9 @@ class Loop {
   std::shared_ptr<Heartbeat> heartbeat_;
   Heartbeat* watched_ = nullptr;
   PyThreadState* running_state_ = nullptr;
+
+  bool measures_ = false;
+  std::unique_ptr<Timings> timings_;
 };
 
 }  // namespace mainspring

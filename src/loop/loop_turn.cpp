@@ -53,10 +53,12 @@ bool Loop::run_turns(bool handles_signals) {
   };
   const Running running(*this);
   expect_events();
+  if (measures_) timings_->end_looking();
   bool ok;
   do {
     ok = run_once();
   } while (ok && !stopping);
+  if (timings_) timings_->stop_looking();
   wake_owed();
   return ok;
 }
@@ -111,6 +113,7 @@ bool Loop::run_once() {
       ++fired;
     }
     if (fired) {
+      counters.timers_fired += static_cast<uint64_t>(fired);
       const bool crowded = fired >= kManyTimers && kernel_now - timers_fired_at_ < 2 * timer_spacing_;
       timer_spacing_ = crowded ? std::min(2 * timer_spacing_, kLongestTimerSpacing) : kTimerSpacing;
       timers_fired_at_ = kernel_now;
@@ -119,12 +122,8 @@ bool Loop::run_once() {
 
   in_turn_ = true;
   if (++turn_ == 0) ++turn_;
-  bool ok = true;
-  for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
-    ok = serve(ready_.pop());
-    if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
-    if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
-  }
+  ++counters.turns;
+  const bool ok = measures_ ? serve_ready<true>() : serve_ready<false>();
   in_turn_ = false;
   if (!ok) {
     const SavedException saved;
@@ -134,6 +133,33 @@ bool Loop::run_once() {
   }
   leave_context();
   return unflushed_.empty() || flush();
+}
+
+// What the queue holds now; false with an exception set when one leaves the loop.
+template <bool measured>
+bool Loop::serve_ready() {
+  bool ok = true;
+  for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
+    ok = measured ? serve_measured(ready_.pop()) : serve(ready_.pop());
+    if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
+    if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
+  }
+  return ok;
+}
+
+bool Loop::serve_measured(ReadyItem item) {
+  if (item.kind() == kHandle && item.as<Handle>()->cancelled) return serve(item);
+  const int64_t started = monotonic_ns();
+  const bool ok = serve(item);
+  timings_->callback_times.add(monotonic_ns() - started);
+  return ok;
+}
+
+void Loop::measure(bool enabled) {
+  if (enabled && !timings_) timings_ = std::make_unique<Timings>();
+  // Lag is measured from the next look on.
+  if (timings_) timings_->forget_look();
+  measures_ = enabled;
 }
 
 bool Loop::read_clock(double* now) {
@@ -197,11 +223,15 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   phase_.store(kEntering);
   waiting_ = true;
   if (watched_) watched_->idle();
+  Timings* timings = measures_ ? timings_.get() : nullptr;
+  if (timings) timings->begin_waiting();
   PyThreadState* thread = PyEval_SaveThread();
   wake_owed();
   const bool waited = phase_.exchange(kPolling) != kWoken;
   if (waited) uv_->wait();
+  const int64_t woken_at = timings ? monotonic_ns() : 0;
   PyEval_RestoreThread(thread);
+  if (timings) timings->end_waiting(woken_at);
   waiting_ = false;
   if (watched_) watched_->busy();
   woken_ = false;
@@ -210,6 +240,7 @@ bool Loop::wait(int64_t deadline, int64_t now) {
     if (policy_.should_poll(cycles)) look();
     return true;
   }
+  ++counters.waits;
   take_arrivals();
   policy_.polled(true, 0);
   return true;
@@ -217,13 +248,17 @@ bool Loop::wait(int64_t deadline, int64_t now) {
 
 void Loop::look() {
   descriptors_.check_new();
+  if (measures_) timings_->begin_looking();
   uv_->poll();
+  if (measures_) timings_->end_looking();
   const bool found = !uv_->arrivals().empty();
   take_arrivals();
   policy_.polled(found, policy_.eager() ? 0 : cycles());
 }
 
 void Loop::take_arrivals() {
+  ++counters.polls;
+  counters.io_events += uv_->arrivals().size();
   for (uv::Poller* poller : uv_->arrivals()) ready_.push(ReadyItem(poller, kArrival));
   uv_->arrivals().clear();
 }
@@ -278,6 +313,7 @@ int Loop::serve_arrival(uv::Poller* poller) {
 
 int Loop::run_handle(Handle* handle) {
   if (handle->cancelled) return 0;
+  ++counters.callbacks;
   PyObject* result = nullptr;
   if (enter_context(handle->context)) [[likely]] {
     handle->running = true;

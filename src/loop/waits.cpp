@@ -227,6 +227,8 @@ int Waits::serve(void* owner, int) { return static_cast<Waits*>(owner)->take_eve
 int Waits::take_events() {
   epoll_event events[kEventsAtOnce];
   const int count = epoll_wait(epoll_, events, kEventsAtOnce, 0);
+  // The set was reported as one descriptor itself.
+  if (count > 1) loop_.counters.io_events += static_cast<uint64_t>(count) - 1;
   for (int i = 0; i < count; ++i) {
     const uint64_t data = events[i].data.u64;
     deliver(static_cast<int>(data & 0xFFFFFFFF), static_cast<uint32_t>(data >> 32), events[i].events);

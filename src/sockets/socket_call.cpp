@@ -104,7 +104,7 @@ Outcome SocketCall::attempt(Loop* loop, int fd, Ref& result) {
     case kRecvFromInto:
       return receive_into(loop, fd, result);
     case kSendAll:
-      return send_all(fd, result);
+      return send_all(loop, fd, result);
     case kSendTo:
       return send_to(loop, fd, result);
     default:
@@ -150,6 +150,7 @@ Outcome SocketCall::receive(Loop* loop, int fd, Ref& result) const {
     bytes = PyBytes_FromStringAndSize(loop->read_buffer(), received);
   }
   last = received;
+  loop->counters.received(static_cast<size_t>(received));
   return done(result, with_sender(bytes, sender));
 }
 
@@ -170,10 +171,11 @@ Outcome SocketCall::receive_into(Loop* loop, int fd, Ref& result) const {
   const size_t size = most > 0 ? static_cast<size_t>(most) : buffer.size();
   const ssize_t received = receive_once(fd, buffer.data(), size, sender);
   if (received < 0) return failed();
+  loop->counters.received(static_cast<size_t>(received));
   return done(result, with_sender(PyLong_FromSsize_t(received), sender));
 }
 
-Outcome SocketCall::send_all(int fd, Ref& result) {
+Outcome SocketCall::send_all(Loop* loop, int fd, Ref& result) {
   if (!data.obj) {
     if (!plain_data(first) || PyObject_GetBuffer(first, &data, PyBUF_SIMPLE) < 0) return Outcome::kUnsuited;
     sent = 0;
@@ -185,6 +187,7 @@ Outcome SocketCall::send_all(int fd, Ref& result) {
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
   sent += count;
+  loop->counters.sent(static_cast<size_t>(count));
   return sent < data.len ? Outcome::kBlocked : done(result, Py_NewRef(Py_None));
 }
 
@@ -201,7 +204,9 @@ Outcome SocketCall::send_to(Loop* loop, int fd, Ref& result) const {
     count = sendto(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage),
                    length);
   } while (count < 0 && errno == EINTR);
-  return count < 0 ? failed() : done(result, PyLong_FromSsize_t(count));
+  if (count < 0) return failed();
+  loop->counters.sent(static_cast<size_t>(count));
+  return done(result, PyLong_FromSsize_t(count));
 }
 
 Outcome SocketCall::accept(Loop* loop, int fd, Ref& result) const {

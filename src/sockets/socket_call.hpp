@@ -46,7 +46,7 @@ struct SocketCall {
  private:
   Outcome receive(Loop* loop, int fd, Ref& result) const;
   Outcome receive_into(Loop* loop, int fd, Ref& result) const;
-  Outcome send_all(int fd, Ref& result);
+  Outcome send_all(Loop* loop, int fd, Ref& result);
   Outcome send_to(Loop* loop, int fd, Ref& result) const;
   Outcome accept(Loop* loop, int fd, Ref& result) const;
   bool attribute(PyObject* descriptor, int* value) const;

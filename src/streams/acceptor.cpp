@@ -25,6 +25,7 @@ PyObject* Acceptor::make(Loop* loop, PyObject* protocol_factory, PyObject* socke
   Acceptor* self = from(made.get());
   self->io.object = made.get();
   self->io.kind = &kKind;
+  self->io.open_kind = OpenKind::kListener;
   self->loop = loop;
   self->loop_object = Py_NewRef(loop->self());
   self->protocol_factory = Py_NewRef(protocol_factory);
@@ -99,6 +100,7 @@ int Acceptor::accept_all() {
       PyErr_SetFromErrno(PyExc_OSError);
       return loop->report("Exception in callback accept()", nullptr, nullptr);
     }
+    ++loop->counters.connections_accepted;
     Address peer;
     peer.set(reinterpret_cast<sockaddr*>(&storage), size);
     if (accepted(connection, peer) < 0) return -1;

@@ -13,6 +13,7 @@ PyObject* PipeReader::make(Loop* loop, PyObject* pipe, int fd, PyObject* protoco
   const Ref made = Ref::steal(type->tp_alloc(type, 0));
   if (!made) return nullptr;
   PipeReader* self = from(made.get());
+  self->io_.open_kind = OpenKind::kPipeReader;
   if (!self->set_up(loop, &kKind, protocol, fd, extra, nullptr, waiter)) return nullptr;
   if (PyDict_SetItem(self->extra, self->names().pipe, pipe) < 0) return nullptr;
   if (!self->schedule_start()) return nullptr;
@@ -47,6 +48,7 @@ int PipeReader::read() {
   }
   if (!loop_->enter_context(context_)) return fatal_error("Fatal read error on pipe transport");
   if (size == 0) return ended();
+  loop_->counters.received(static_cast<size_t>(size));
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   const Ref protocol = Ref::borrow(protocol_);
   const Ref result =

@@ -21,6 +21,7 @@ PyObject* PipeWriter::make(Loop* loop, PyObject* pipe, int fd, PyObject* protoco
   new (&self->flow_) FlowControl();
   new (&self->queue_) WriteQueue<Ref>();
   self->watches_reader_ = watches_reader;
+  self->io_.open_kind = OpenKind::kPipeWriter;
   if (!self->set_up(loop, &kKind, protocol, fd, extra, nullptr, waiter)) return nullptr;
   if (PyDict_SetItem(self->extra, self->names().pipe, pipe) < 0) return nullptr;
   if (!self->schedule_start()) return nullptr;
@@ -147,6 +148,7 @@ int PipeWriter::send_queued() {
       ++late_writes_;
       return fatal_error("Fatal write error on pipe transport");
     }
+    loop_->counters.sent(static_cast<size_t>(sent));
     queue_.consume(static_cast<size_t>(sent));
   }
   if (loop_->closed && !queue_.empty()) return 0;

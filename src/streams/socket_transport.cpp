@@ -32,7 +32,10 @@ PyObject* SocketTransport::make(const Origin& origin) {
   } else {
     self->peer_.set_peer(origin.fd);
   }
-  if (self->own_.family() == AF_UNIX && !self->note_unix_names()) return nullptr;
+  if (self->own_.family() == AF_UNIX) {
+    self->io_.open_kind = OpenKind::kUnix;
+    if (!self->note_unix_names()) return nullptr;
+  }
   if (!self->use_protocol(origin.protocol)) return nullptr;
   if (origin.server) {
     const Ref attached = Ref::steal(loop->state().attach_takes_transport

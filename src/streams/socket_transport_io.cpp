@@ -45,6 +45,7 @@ int SocketTransport::read_into_sink() {
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
+  loop_->counters.received(static_cast<size_t>(size));
   if (loop_->state().byte_sink.take(protocol_, buffer, static_cast<size_t>(size))) return 0;
   return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
 }
@@ -64,6 +65,7 @@ int SocketTransport::read_data() {
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
+  loop_->counters.received(static_cast<size_t>(size));
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   if (!data) return fatal_error("Fatal read error on socket transport");
   // Vectorcall may use the first element as scratch.
@@ -90,6 +92,7 @@ int SocketTransport::read_into_stream(ReaderState* stream) {
   }
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
+  loop_->counters.received(static_cast<size_t>(size));
   stream->buffer.filled(direct);
   const size_t rest = static_cast<size_t>(size) - direct;
   if (rest ? stream->feed(buffer, rest) : stream->fed()) return 0;
@@ -119,6 +122,7 @@ int SocketTransport::read_into_protocol() {
     if (size < 0) return reading_failed();
   }
   if (size == 0) return received_eof();
+  loop_->counters.received(static_cast<size_t>(size));
   const Ref count = Ref::steal(PyLong_FromSsize_t(size));
   if (!count) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
   const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().buffer_updated, count.get()));
@@ -160,6 +164,7 @@ bool SocketTransport::enqueue(PyObject* data) {
     const ssize_t sent = send(fd_, rest, size, MSG_NOSIGNAL);
     tried = sent >= 0 || would_block();
     if (sent > 0) {
+      loop_->counters.sent(static_cast<size_t>(sent));
       rest += sent;
       size -= static_cast<size_t>(sent);
     }
@@ -229,6 +234,7 @@ int SocketTransport::send_queued() {
       }
       return fatal_error("Fatal write error on socket transport");
     }
+    loop_->counters.sent(static_cast<size_t>(sent));
     queue_.consume(static_cast<size_t>(sent));
     if (static_cast<size_t>(sent) < offered) break;
   }
