@@ -1,0 +1,28 @@
+"""The programs of docs/metrics.md run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers import run_program
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_has_programs():
+    assert len(PROGRAMS) == 3
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["snapshot", "prometheus", "opentelemetry"])
+def test_a_program_of_the_page(program):
+    for library in ("prometheus_client", "opentelemetry"):
+        if library in program:
+            pytest.importorskip(library)
+    # Whatever port is free.
+    done = run_program(program.replace("8000", "0"))
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_what_the_first_program_prints():
+    assert run_program(PROGRAMS[0]).stdout == "100 timers fired, 0 TCP connections, 0 ready\n"
