@@ -1,4 +1,4 @@
-"""The command line: ``mainspring run`` and ``mainspring bench``."""
+"""The command line: ``mainspring run``, ``mainspring bench`` and ``mainspring top``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
             )
             return 2
         return bench(words[1:])
+    if words[:1] == ["top"]:
+        try:
+            from mainspring._top import main as top
+        except ModuleNotFoundError as error:
+            print(f"mainspring top needs the package {error.name!r}: pip install 'mainspring[top]'", file=sys.stderr)
+            return 2
+        return top(words[1:])
     parser = argparse.ArgumentParser(prog="mainspring", description="An asyncio event loop on libuv.")
     parser.add_argument("--version", action="version", version=f"mainspring {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -40,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("target", help="a script, a directory or archive with __main__.py, or a module")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own arguments")
     commands.add_parser("bench", help="compare event loops on this machine", add_help=False)
+    commands.add_parser("top", help="watch running loops through their metrics", add_help=False)
     options = parser.parse_args(words)
     from mainspring._program import run_program
 
