@@ -40,7 +40,10 @@ class SubprocessTransport(BaseSubprocessTransport):
         super()._process_exited(returncode)  # type: ignore[misc]
         if self._closed and self._pending_calls is not None:
             # Its pipes could not be connected, so their ends, for which _wait() may wait, are never reported.
-            waiters, self._exit_waiters = self._exit_waiters or (), []
+            waiters = self._exit_waiters or ()
+            # A list, and since 3.15 a set; None after the end.
+            if waiters:
+                self._exit_waiters = type(waiters)()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(returncode)
