@@ -53,7 +53,7 @@ LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/socke
 TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" \
            TSAN_OPTIONS=exitcode=66:die_after_fork=0 setarch -R
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
-           tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers
+           tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
 .PHONY: help bench test wheel asan test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
         fuzz races load soak campaign-environment system clean
