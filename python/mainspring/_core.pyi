@@ -1,16 +1,20 @@
 """The native part of mainspring. Programs use the names of the package; these are what it is made of."""
 
 import asyncio
+from asyncio.transports import _FlowControlMixin
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Executor
 from contextvars import Context
 from socket import socket
 from typing import Any, SupportsFloat, TypeVar, final
 
+from typing_extensions import disjoint_base
+
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _FileDescriptor = int | Any  # anything with fileno()
 
+@disjoint_base
 class Handle:
     """A callback waiting to run: what ``call_soon`` returns (asyncio documentation, "Callback Handles").
 
@@ -34,10 +38,10 @@ class TimerHandle(Handle):
 
     def when(self) -> float:
         """The time at which it is due, in seconds of ``loop.time()``."""
-    def __lt__(self, other: object) -> bool: ...
-    def __le__(self, other: object) -> bool: ...
-    def __gt__(self, other: object) -> bool: ...
-    def __ge__(self, other: object) -> bool: ...
+    def __lt__(self, other: object, /) -> bool: ...
+    def __le__(self, other: object, /) -> bool: ...
+    def __gt__(self, other: object, /) -> bool: ...
+    def __ge__(self, other: object, /) -> bool: ...
 
 @final
 class SocketTransport(asyncio.Transport):
@@ -67,6 +71,41 @@ class SocketTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the water marks, in bytes. Raises ValueError unless ``high >= low >= 0``."""
 
+@final
+class DatagramTransport(_FlowControlMixin, asyncio.DatagramTransport):
+    """A transport of datagrams over UDP or a UNIX socket (asyncio documentation, "Datagram Transports").
+
+    Owns its descriptor until ``connection_lost`` has been called. Made by the loop only.
+    """
+
+    max_size: int
+    """The longest datagram that ``datagram_received`` gets whole: 256 KiB."""
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
+        """Send a datagram, at once if the kernel takes it; a copy waits otherwise. An empty one is sent as well.
+
+        Raises TypeError for other types and ValueError for an address other than that of a connected socket. Errors
+        of the network go to ``error_received``.
+        """
+
+@final
+class PipeReader(asyncio.ReadTransport):
+    """A transport that reads from a pipe, FIFO, terminal or socket ("UNIX pipes"). Made by the loop only.
+
+    Owns the file object that it was given, and closes it in the end.
+    """
+
+    max_size: int
+    """The most bytes that one ``data_received`` gets: 256 KiB."""
+
+@final
+class PipeWriter(asyncio.WriteTransport):
+    """A transport that writes to a pipe, FIFO, terminal or socket. Made by the loop only.
+
+    Owns the file object that it was given, and closes it in the end. Writes are gathered as a SocketTransport's are.
+    """
+
+@disjoint_base
 class TlsProtocol:
     """The native half of the protocol between a stream transport and a TLS transport.
 
@@ -105,6 +144,9 @@ class SocketOperation(Coroutine[Any, Any, _T_co]):
     It tries the system call when it is awaited, and waits only if that would block. Cancelling the task that awaits it
     ends the wait; what has not been received by then is there for the next operation.
     """
+
+    __name__: str
+    __qualname__: str
 
     cr_running: bool
     cr_origin: None
@@ -176,6 +218,7 @@ class VirtualClock:
         negative, no number, or too far.
         """
 
+@final
 class Watch:
     """The native half of a watchdog. It holds no loop."""
 
@@ -292,18 +335,18 @@ class Loop:
     def _check_closed(self) -> None: ...
     def _add_reader(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
     def _add_writer(self, fd: _FileDescriptor, callback: Callable[..., object], *args: Any) -> Handle: ...
-    def _remove_reader(self, fd: _FileDescriptor) -> bool: ...
-    def _remove_writer(self, fd: _FileDescriptor) -> bool: ...
-    def _ensure_fd_no_transport(self, fd: _FileDescriptor) -> None: ...
+    def _remove_reader(self, fd: _FileDescriptor, /) -> bool: ...
+    def _remove_writer(self, fd: _FileDescriptor, /) -> bool: ...
+    def _ensure_fd_no_transport(self, fd: _FileDescriptor, /) -> None: ...
     def _open_transports(self) -> list[asyncio.BaseTransport]: ...
-    def _run(self, handles_signals: bool) -> None: ...
+    def _run(self, handles_signals: bool, /) -> None: ...
     def _close(self) -> None: ...
     def _open_signal_pipe(self) -> int: ...
-    def _forward_signals_to(self, fd: int) -> None: ...
+    def _forward_signals_to(self, fd: int, /) -> None: ...
     def _make_handle(self, callback: Callable[..., object], *args: Any) -> Handle: ...
-    def _add_callback(self, handle: Handle) -> None: ...
+    def _add_callback(self, handle: Handle, /) -> None: ...
     def _read_metrics(self) -> dict[str, Any]: ...
-    def _set_metrics(self, enabled: bool) -> None: ...
+    def _set_metrics(self, enabled: bool, /) -> None: ...
     def _count_bytes(self, received: int, sent: int) -> None: ...
     def _open_socket_transport(
         self,
