@@ -529,7 +529,7 @@ def test_from_another_thread_while_the_loop_runs(loop):
             seen.append(loop.metrics())
 
     async def main():
-        while len(seen) < 200:
+        while not seen or seen[-1].turns < 100:
             await asyncio.sleep(0)
 
     thread = threading.Thread(target=look)
@@ -541,7 +541,7 @@ def test_from_another_thread_while_the_loop_runs(loop):
         thread.join()
     callbacks = [metrics.callbacks for metrics in seen]
     assert callbacks == sorted(callbacks)
-    assert seen[-1].turns > 0
+    assert seen[-1].turns >= 100
 
 
 def test_a_closed_loop_keeps_what_it_has_counted():
