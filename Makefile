@@ -55,7 +55,7 @@ TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-na
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
-.PHONY: help bench test wheel asan test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
+.PHONY: help bench install test wheel asan install-sanitized test-sanitized leaks test-leaks tsan test-threads check conformance faults life callgrind \
         fuzz races load soak campaign-environment system clean
 
 help:
@@ -73,8 +73,10 @@ bench: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group peers || echo 'bench: some peers are not to be had for this Python'
 	$(BIN)/mainspring bench $(BENCH)
 
-test: $(BIN)/python
+install: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja .
+
+test: install
 	$(CMAKE) --preset dev && $(CMAKE) --build --preset dev
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset dev
 	$(BIN)/python -m pytest $(PYTEST)
@@ -83,8 +85,10 @@ test: $(BIN)/python
 asan:
 	$(MAKE) test-sanitized VENV=$(VENV)-asan
 
-test-sanitized: $(BIN)/python
+install-sanitized: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
+
+test-sanitized: install-sanitized
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
