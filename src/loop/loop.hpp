@@ -288,6 +288,7 @@ class Loop {
   void renew_descriptors();
   bool run_once();
   bool run_turns(bool handles_signals);
+  bool turn_until_stopped();
   bool read_clock_ns(int64_t* now);
   bool to_kernel_time(int64_t now, int64_t* deadline);
   bool wait(int64_t deadline, int64_t now);

@@ -1,5 +1,6 @@
 // A turn of the loop: polling, serving what is ready, sending what was written.
 #include <algorithm>
+#include <exception>
 
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
@@ -14,25 +15,27 @@ constexpr int64_t kFlushInterval = 50'000;  // ns
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
 
-// While this lives a VirtualClock drives the loop that it names.
-class Driving {
- public:
-  explicit Driving(VirtualClock& clock) : clock_(clock) {}
-  Driving(const Driving&) = delete;
-  Driving& operator=(const Driving&) = delete;
-  ~Driving() { clock_.loop = nullptr; }
-
- private:
-  VirtualClock& clock_;
-};
+// Runs until `end` has to be called. That is no destructor: a thread that the interpreter ends unwinds its stack
+// without the GIL, and nothing of a loop may be touched then.
+template <typename Run, typename End>
+bool run_with(Run run, End end) {
+  bool ok;
+  try {
+    ok = run();
+  } catch (const std::exception&) {
+    end();
+    throw;
+  }
+  end();
+  return ok;
+}
 
 }  // namespace
 
 bool Loop::run(bool handles_signals) {
   if (!virtual_time_) return run_turns(handles_signals);
   if (!begin_driving()) return false;
-  const Driving driving(virtual_time_->clock);
-  return run_turns(handles_signals);
+  return run_with([&] { return run_turns(handles_signals); }, [&] { virtual_time_->clock.loop = nullptr; });
 }
 
 bool Loop::run_turns(bool handles_signals) {
@@ -40,18 +43,16 @@ bool Loop::run_turns(bool handles_signals) {
   handles_signals_ = handles_signals && state_.main_interpreter;
   if (handles_signals_) open_signal_pipe();
   running_thread_ = PyThread_get_thread_ident();
-  struct Running {
-    explicit Running(Loop& running) : loop(running) {
-      loop.running_state_ = PyThreadState_Get();
-      if (loop.watched_) loop.watched_->busy();
-    }
-    ~Running() {
-      if (loop.watched_) loop.watched_->idle();
-      loop.running_state_ = nullptr;
-    }
-    Loop& loop;
+  running_state_ = PyThreadState_Get();
+  if (watched_) watched_->busy();
+  const auto end = [this] {
+    if (watched_) watched_->idle();
+    running_state_ = nullptr;
   };
-  const Running running(*this);
+  return run_with([this] { return turn_until_stopped(); }, end);
+}
+
+bool Loop::turn_until_stopped() {
   expect_events();
   if (measures_) timings_->end_looking();
   bool ok;
