@@ -92,8 +92,9 @@ test-sanitized: install-sanitized
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
-# What the benchmark starts, databases among them, is not under test here, and takes long under the preloaded runtime.
-	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 --ignore=tests/benchmarks $(PYTEST)
+# What the benchmark and the examples start, databases among them, is not under test here, and takes long under the
+# preloaded runtime.
+	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 --ignore=tests/benchmarks --ignore=tests/examples $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
