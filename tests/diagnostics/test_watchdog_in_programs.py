@@ -15,7 +15,8 @@ records, logged = [], threading.Event()
 
 class Handler(logging.Handler):
     def emit(self, record):
-        if "blocking" in [function for _, _, function in record.block_stack]:
+        # A loop that cannot be watched any more, when the interpreter ends, says so without a stack.
+        if "blocking" in [function for _, _, function in getattr(record, "block_stack", ())]:
             records.append(record)
             if not record.block_over:
                 logged.set()
