@@ -9,21 +9,18 @@
 // Belongs to the sleeping thread, for one sleep. Whoever wakes it looks at no other member than the address afterwards.
 #pragma once
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+
+#include "loop/futex.hpp"
 
 namespace mainspring {
 
 class Sleeper {
  public:
   // What finish() needs; the Sleeper itself may be gone by then.
-  using Address = std::atomic<uint32_t>*;
+  using Address = Futex*;
 
   Sleeper() = default;
   Sleeper(const Sleeper&) = delete;
@@ -33,11 +30,11 @@ class Sleeper {
   void sleep() {
     const timespec nap{0, kNap};
     while (state_.load(std::memory_order_acquire) == kNapping) {
-      if (wait(kNapping, &nap) == 0 || errno != ETIMEDOUT) continue;
+      if (futex_wait(&state_, kNapping, &nap) == 0 || errno != ETIMEDOUT) continue;
       uint32_t napping = kNapping;
       state_.compare_exchange_strong(napping, kSleeping, std::memory_order_acq_rel);
     }
-    while (state_.load(std::memory_order_acquire) == kSleeping) wait(kSleeping, nullptr);
+    while (state_.load(std::memory_order_acquire) == kSleeping) futex_wait(&state_, kSleeping, nullptr);
   }
 
   // From other threads, once for each Sleeper.
@@ -54,10 +51,8 @@ class Sleeper {
     return nullptr;
   }
 
-  // The kernel only uses the address as a name; another sleeper that came to live there looks at its own state.
-  static void finish(Address address) {
-    syscall(SYS_futex, static_cast<void*>(address), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-  }
+  // Another sleeper that came to live there meanwhile looks at its own state.
+  static void finish(Address address) { futex_wake(address); }
 
  private:
   enum State : uint32_t { kNapping, kSleeping, kWoken };
@@ -66,12 +61,7 @@ class Sleeper {
   // than the whole sleep.
   static constexpr long kNap = 5'000'000;
 
-  long wait(uint32_t state, const timespec* limit) {
-    return syscall(SYS_futex, static_cast<void*>(&state_), FUTEX_WAIT_PRIVATE, state, limit, nullptr, 0);
-  }
-
-  std::atomic<uint32_t> state_ = kNapping;
-  static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
+  Futex state_ = kNapping;
 };
 
 }  // namespace mainspring
