@@ -132,6 +132,9 @@ class TlsWriting:
 class Acceptor:
     """Accepts connections from one listening socket, which it keeps alive but does not own."""
 
+    @property
+    def server(self) -> Any:
+        """The server that it accepts for, None without one."""
     def resume(self) -> None:
         """Go on accepting after descriptors had run out. Does nothing once stopped."""
     def stop(self) -> None:

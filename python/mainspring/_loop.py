@@ -60,7 +60,6 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         asyncio.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
-        self._listening: dict[int, Any] = {}
         self._handshakes: set[PendingHandshake] = set()
         self._process_descriptors: set[int] = set()
         self._unix_server_sockets: dict[Any, int] = {}
@@ -109,7 +108,6 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         asyncio.BaseEventLoop.close(self)
         self._remove_all_signal_handlers()
         self._acceptors.clear()
-        self._listening.clear()
         self._handshakes.clear()
         self._close()
         self._forget_processes()

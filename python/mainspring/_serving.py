@@ -25,7 +25,6 @@ class ServingMethods:
     """The hooks of ``asyncio.BaseEventLoop`` for stream sockets."""
 
     _acceptors: dict[int, Any]
-    _listening: dict[int, Any]  # the server of each listening descriptor
 
     def _make_socket_transport(
         self: Any,
@@ -91,12 +90,9 @@ class ServingMethods:
                 "ssl_shutdown_timeout": ssl_shutdown_timeout,
             }
         self._acceptors[sock.fileno()] = self._accept_on(sock, protocol_factory, server, tls, backlog, context)
-        if server is not None:
-            self._listening[sock.fileno()] = server
 
     def _stop_serving(self: Any, sock: socket.socket) -> None:
         acceptor = self._acceptors.pop(sock.fileno(), None)
-        self._listening.pop(sock.fileno(), None)
         if acceptor is not None:
             acceptor.stop()
         with self._unix_path_removed(sock):

@@ -210,7 +210,8 @@ class ShutdownRunner(Generic[_T]):
 
     def _servers(self) -> list[Any]:
         """The servers that listen. A loop of another kind does not tell."""
-        return list(dict.fromkeys(getattr(self._loop, "_listening", {}).values()))
+        acceptors = getattr(self._loop, "_acceptors", {}).values()
+        return list(dict.fromkeys(acceptor.server for acceptor in acceptors if acceptor.server is not None))
 
     def _close_servers(self) -> None:
         for server in self._servers():

@@ -105,6 +105,11 @@ PyMethodDef acceptor_methods[] = {
     {},
 };
 
+PyMemberDef acceptor_members[] = {
+    {"server", T_OBJECT_EX, offsetof(Acceptor, server), READONLY, "The server that it accepts for, None without one."},
+    {},
+};
+
 constexpr const char* kAcceptorDoc = "Accepts connections from one listening socket.";
 
 PyType_Slot acceptor_slots[] = {
@@ -113,6 +118,7 @@ PyType_Slot acceptor_slots[] = {
     {Py_tp_traverse, reinterpret_cast<void*>(Acceptor::traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(Acceptor::clear)},
     {Py_tp_methods, acceptor_methods},
+    {Py_tp_members, acceptor_members},
     {0, nullptr},
 };
 
