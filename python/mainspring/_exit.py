@@ -1,4 +1,4 @@
-"""Ending a process whose executor threads do not end."""
+"""The end of the interpreter: what comes before it waits for threads, and ending without those that do not end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
+
+
+def before_threads_are_waited_for(function: Callable[[], object]) -> None:
+    """Have a function called then, the last that was registered first; those of ``atexit`` are called after that.
+
+    The hook of ``threading`` that ``concurrent.futures`` uses as well.
+    """
+    vars(threading)["_register_atexit"](function)
 
 
 def exit_without(threads: list[threading.Thread], status: int) -> None:
     """When the main thread has come to its end, end the process with ``status`` if some of these threads still run.
 
     Python would wait for them, for ever if they hang. Everything else is as always: other threads are waited for,
-    ``atexit`` functions called and the standard streams flushed. Where Python has no such hook, it waits.
+    ``atexit`` functions called and the standard streams flushed.
     """
 
     def leave() -> None:
@@ -30,7 +39,4 @@ def exit_without(threads: list[threading.Thread], status: int) -> None:
                 stream.flush()
         os._exit(status)
 
-    # Called before threads are waited for, the last that was registered first; atexit functions are called after that.
-    register: Any = vars(threading).get("_register_atexit")
-    if register is not None:
-        register(leave)
+    before_threads_are_waited_for(leave)

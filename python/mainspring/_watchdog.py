@@ -19,6 +19,7 @@ from typing import Any
 
 from mainspring import _core
 from mainspring._describe import callback_source
+from mainspring._exit import before_threads_are_waited_for
 
 logger = logging.getLogger("mainspring")
 
@@ -200,11 +201,10 @@ _registered = False
 
 
 def _stop_all_at_exit() -> None:
-    # The interpreter waits for all threads before anything of atexit runs; this, which concurrent.futures uses too,
-    # comes before. A daemon thread would be in the way of the interpreter's end, and sub-interpreters allow none.
+    # A daemon thread would be in the way of the interpreter's end, and sub-interpreters allow none.
     global _registered
     if not _registered:
-        vars(threading)["_register_atexit"](_stop_all)
+        before_threads_are_waited_for(_stop_all)
         _registered = True
 
 

@@ -189,8 +189,7 @@ int DatagramTransport::read_one() {
   }
   PyObject* data = PyTuple_GET_ITEM(received.get(), 0);
   if (PyBytes_Check(data)) loop_->counters.received(static_cast<size_t>(PyBytes_GET_SIZE(data)));
-  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received,
-                                                           PyTuple_GET_ITEM(received.get(), 0),
+  const Ref result = Ref::steal(PyObject_CallMethodObjArgs(protocol.get(), names().datagram_received, data,
                                                            PyTuple_GET_ITEM(received.get(), 1), nullptr));
   return result ? 0 : report_step(names()._read_ready);
 }
