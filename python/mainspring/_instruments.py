@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from mainspring._metrics import Histogram, Metrics, OpenTransports
+from mainspring._metrics import Histogram, Metrics
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def _plain(name: str, unit: str, description: str) -> Instrument:
 
 
 def _read_transports(metrics: Metrics) -> dict[str | None, float]:
-    return {field.name: getattr(metrics.transports, field.name) for field in fields(OpenTransports)}
+    return {kind: count for kind, count in asdict(metrics.transports).items()}
 
 
 COUNTERS = (

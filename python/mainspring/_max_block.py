@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import traceback
 from collections.abc import Generator
@@ -10,18 +11,16 @@ from typing import Any
 
 import pytest
 
+from mainspring import _watchdog
+
 
 def seconds(text: str) -> float:
     """A time as it is written in the option: seconds, or with a unit."""
-    for unit, size in (("ms", 0.001), ("s", 1.0), ("", 1.0)):
-        if text.endswith(unit):
-            try:
-                value = float(text.removesuffix(unit)) * size
-            except ValueError:
-                break
-            if 0 < value < math.inf:
-                return value
-            break
+    number, unit = (text.removesuffix("ms"), 0.001) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
+    with contextlib.suppress(ValueError):
+        value = float(number) * unit
+        if 0 < value < math.inf:
+            return value
     raise argparse.ArgumentTypeError(f"not a time such as 50ms or 0.5s: {text!r}")
 
 
@@ -29,15 +28,12 @@ class MaxBlock:
     """Watches every loop, and fails the test, or its fixtures, during which one was blocked."""
 
     def __init__(self, threshold: float) -> None:
-        from mainspring import _watchdog
-
         self._threshold = threshold
         self._blocks: list[Any] = []
-        self._watchdog = _watchdog
         _watchdog.watch_every_loop(threshold, self._blocks.append)
 
     def pytest_unconfigure(self) -> None:
-        self._watchdog.watch_every_loop(None)
+        _watchdog.watch_every_loop(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self) -> Generator[None, Any, Any]:

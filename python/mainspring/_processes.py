@@ -38,12 +38,9 @@ class SubprocessTransport(BaseSubprocessTransport):
 
     def _process_exited(self: Any, returncode: int) -> None:
         super()._process_exited(returncode)  # type: ignore[misc]
-        if self._closed and self._pending_calls is not None:
+        if self._closed and self._pending_calls is not None and (waiters := self._exit_waiters):
             # Its pipes could not be connected, so their ends, for which _wait() may wait, are never reported.
-            waiters = self._exit_waiters or ()
-            # A list, and since 3.15 a set; None after the end.
-            if waiters:
-                self._exit_waiters = type(waiters)()
+            self._exit_waiters = type(waiters)()  # a list, and since 3.15 a set
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(returncode)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mainspring import _max_block
+from mainspring import VirtualClock, _max_block, new_event_loop
 
 _MARKER = "mainspring_virtual_time"
 _OPTION = "--mainspring-virtual-time"
@@ -57,13 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     elif config.getoption("--mainspring"):
         if not has_hook:
             raise pytest.UsageError("--mainspring needs pytest-asyncio 1.4 or newer")
-        config.pluginmanager.register(_LoopFactory("mainspring", _new_event_loop))
-
-
-def _new_event_loop() -> Any:
-    from mainspring import new_event_loop
-
-    return new_event_loop()
+        config.pluginmanager.register(_LoopFactory("mainspring", new_event_loop))
 
 
 class _LoopFactory:
@@ -122,7 +116,5 @@ def _virtual_factory(metafunc: pytest.Metafunc) -> Callable[[], Any] | None:
 # One for each set of arguments: tests with one factory may share a loop, if their scope says so.
 @functools.cache
 def _factory_for(*args: Any, **kwargs: Any) -> Callable[[], Any]:
-    from mainspring import VirtualClock, new_event_loop
-
     VirtualClock(*args, **kwargs)
     return lambda: new_event_loop(clock=VirtualClock(*args, **kwargs))
