@@ -1,6 +1,7 @@
 #include "tls/memory_bio.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace mainspring {
@@ -14,10 +15,12 @@ constexpr int kRetryFlags = 0x0f;
 constexpr int kFlush = 11;
 
 // OpenSSL calls the functions below with nothing but the BIO, so the function that gives its data is here. It is the
-// same for all interpreters: a process has one `_ssl`.
-void* (*get_data)(openssl::Bio*) = nullptr;
+// same for all interpreters, since a process has one `_ssl`, but each of them sets it, perhaps at the same time.
+std::atomic<void* (*)(openssl::Bio*)> get_data = nullptr;
 
-MemoryBios& bios_of(openssl::Bio* bio) { return *static_cast<MemoryBios*>(get_data(bio)); }
+MemoryBios& bios_of(openssl::Bio* bio) {
+  return *static_cast<MemoryBios*>(get_data.load(std::memory_order_relaxed)(bio));
+}
 
 int read_source(openssl::Bio* bio, char* target, int size) {
   MemoryBios& bios = bios_of(bio);
@@ -56,7 +59,7 @@ long control(openssl::Bio*, int command, long, void*) { return command == kFlush
 
 bool MemoryBios::make(const openssl::Functions& functions) {
   openssl = &functions;
-  get_data = functions.bio_get_data;
+  get_data.store(functions.bio_get_data, std::memory_order_relaxed);
   openssl::BioMethod* method = functions.bio_method_new(kSourceAndSink, "mainspring");
   if (!method || !functions.bio_method_set_read(method, read_source) ||
       !functions.bio_method_set_write(method, write_target) || !functions.bio_method_set_control(method, control)) {
