@@ -12,6 +12,7 @@ from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
+__version__: str
 _FileDescriptor = int | Any  # anything with fileno()
 
 @disjoint_base

@@ -60,6 +60,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
 PYBIND11_MODULE(core_of_interpreter, module, py::multiple_interpreters::per_interpreter_gil()) {
   forget_last_interpreter();
   module.doc() = "The native part of mainspring.";
+  module.attr("__version__") = MAINSPRING_VERSION;
   // The state lives as long as the process: objects of the module may be finalized after the module.
   auto* state = new ModuleState();
   set_up_state(module, *state);

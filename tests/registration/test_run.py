@@ -5,7 +5,7 @@ import sys
 
 import mainspring
 import pytest
-from helpers import outcome
+from helpers import outcome, run_program
 
 
 async def main(value=None):
@@ -119,3 +119,9 @@ def test_the_version_is_the_packages():
     from importlib.metadata import version
 
     assert mainspring.__version__ == version("mainspring")
+
+
+def test_the_import_takes_little_with_it():
+    # Python itself may crash when sub-interpreters were the first to import datetime; email costs more than the rest.
+    done = run_program("import asyncio, mainspring, sys; print({'_datetime', 'email'} & set(sys.modules))")
+    assert (done.stdout, done.stderr) == ("set()\n", "")
