@@ -1,13 +1,10 @@
 """The programs of docs/metrics.md run as they stand."""
 
-import re
-from pathlib import Path
-
 import pytest
 from helpers import run_program
+from helpers.pages import python_blocks
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+PROGRAMS = python_blocks("metrics.md")
 
 
 def test_the_page_has_programs():

@@ -122,17 +122,7 @@ def said():
 """
 
 
-def test_a_forked_child_has_no_watchdog_and_can_start_one():
-    done = start(f"""{FORK}
-def child():
-    watchdog.stop()
-    records.clear()
-    asyncio._set_running_loop(None)
-    with asyncio.Runner(loop_factory=mainspring.new_event_loop) as runner:
-        with mainspring.Watchdog(0.05, loop=runner.get_loop()):
-            runner.run(main())
-    assert said() == [False, True], records
-
+REPORTED_AND_FORKED = """
 def blocking_and_forking():
     blocking()
     fork(child)
@@ -144,7 +134,21 @@ with watchdog:
 assert said() == [False, True], records
 loop.close()
 print("fine")
-""")
+"""
+
+
+def test_a_forked_child_has_no_watchdog_and_can_start_one():
+    done = start(f"""{FORK}
+def child():
+    watchdog.stop()
+    records.clear()
+    asyncio._set_running_loop(None)
+    with asyncio.Runner(loop_factory=mainspring.new_event_loop) as runner:
+        with mainspring.Watchdog(0.05, loop=runner.get_loop()):
+            runner.run(main())
+    assert said() == [False, True], records
+
+{REPORTED_AND_FORKED}""")
     check(done)
 
 
@@ -165,18 +169,7 @@ def again():
     watchdog.start()
     blocking()
 
-def blocking_and_forking():
-    blocking()
-    fork(child)
-
-with watchdog:
-    loop.call_soon(blocking_and_forking)
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-assert said() == [False, True], records
-loop.close()
-print("fine")
-""")
+{REPORTED_AND_FORKED}""")
     check(done)
 
 

@@ -1,15 +1,13 @@
 """The example of docs/watchdog.md does what the page says."""
 
 import re
-from pathlib import Path
 
 from helpers import run_program
-
-PAGE = Path(__file__).parents[2] / "docs/watchdog.md"
+from helpers.pages import python_blocks
 
 
 def test_the_example():
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (example,) = python_blocks("watchdog.md")
     done = run_program(example)
     assert done.returncode == 0
     first, second = (part.splitlines() for part in done.stderr.split("WARNING:mainspring:")[1:3])

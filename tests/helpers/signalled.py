@@ -27,6 +27,11 @@ class SignalledProgram:
     def send(self, number):
         self.process.send_signal(number)
 
+    def go_on(self):
+        """Let a program go on that reads a line; its standard input is a pipe."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def end(self):
         """Wait for its end: its status, what else it printed, and its errors."""
         out, errors = self.process.communicate(timeout=60)

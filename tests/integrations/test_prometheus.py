@@ -3,22 +3,16 @@
 import asyncio
 import contextlib
 import gc
-import threading
 import urllib.request
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import mainspring
 import pytest
 from helpers import connected, run_program
+from helpers.scraping import exported
 
 prometheus_client = pytest.importorskip("prometheus_client")
 from mainspring.prometheus import Collector  # noqa: E402
 from prometheus_client.parser import text_string_to_metric_families  # noqa: E402
-
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 @contextlib.contextmanager
@@ -26,14 +20,8 @@ def exporting(collector):
     """The address at which the collector's metrics are served by a thread."""
     registry = prometheus_client.CollectorRegistry()
     registry.register(collector)
-    with make_server("127.0.0.1", 0, prometheus_client.make_wsgi_app(registry), handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join()
+    with exported(registry) as address:
+        yield address
 
 
 def scrape(address):

@@ -5,21 +5,15 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from helpers import connected, run_program
+from helpers.scraping import exported
 
 prometheus_client = pytest.importorskip("prometheus_client")
 pytest.importorskip("rich")
 from mainspring._top import quantile  # noqa: E402
 from mainspring.prometheus import Collector  # noqa: E402
-
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 def top(*arguments):
@@ -36,14 +30,8 @@ def registry():
 
 @pytest.fixture
 def address(registry):
-    with make_server("127.0.0.1", 0, prometheus_client.make_wsgi_app(registry), handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            thread.join()
+    with exported(registry) as address:
+        yield address
 
 
 def cells(text):

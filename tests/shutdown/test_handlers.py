@@ -47,8 +47,7 @@ def test_what_the_program_does_with_a_signal_wins(code):
     with signalled(code, stdin=-1) as program:
         program.expect("ready")
         program.send(signal.SIGTERM)
-        program.process.stdin.write("\n")
-        program.process.stdin.flush()
+        program.go_on()
         assert program.end() == (0, ["handled"], "")
 
 
@@ -136,8 +135,7 @@ def test_uvicorn_handles_signals_itself():
             program.expect("request")
             program.send(signal.SIGTERM)
             program.expect("uvicorn shuts down")
-            program.process.stdin.write("\n")
-            program.process.stdin.flush()
+            program.go_on()
             received = b""
             while data := connection.recv(65536):
                 received += data

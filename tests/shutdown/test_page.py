@@ -1,17 +1,13 @@
 """The example of docs/shutdown.md, as it stands there."""
 
-import re
 import signal
-from pathlib import Path
 
+from helpers.pages import python_blocks
 from helpers.signalled import connect, signalled
-
-PAGE = Path(__file__).parents[2] / "docs" / "shutdown.md"
 
 
 def test_the_example():
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (code,) = [block for block in blocks if "__main__" in block]
+    (code,) = [block for block in python_blocks("shutdown.md") if "__main__" in block]
     with signalled(code) as program:
         port = program.expect_port()
         with connect(port) as first, connect(port) as second:

@@ -60,8 +60,7 @@ def test_other_tasks_finish_by_themselves_and_so_do_those_that_they_make():
         program.expect("ready")
         program.send(signal.SIGTERM)
         program.expect("main cancelled")
-        program.process.stdin.write("\n")
-        program.process.stdin.flush()
+        program.go_on()
         assert program.end() == (143, ["first finished", "second finished"], "")
 
 
@@ -195,8 +194,7 @@ def test_calls_in_threads_may_finish():
         program.expect("called")
         program.send(signal.SIGTERM)
         program.expect("main cancelled")
-        program.process.stdin.write("\n")
-        program.process.stdin.flush()
+        program.go_on()
         assert program.end() == (143, ["returns"], "")
 
 

@@ -6,19 +6,8 @@ import socket
 import threading
 import time
 
-import mainspring
 import pytest
-
-
-def run(main, **clock):
-    factory = lambda: mainspring.new_event_loop(clock=mainspring.VirtualClock(**clock))  # noqa: E731
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
-
-
-def now():
-    return asyncio.get_running_loop().time()
-
+from helpers.virtual import now, run
 
 # A peer outside answers within this time; where both ends are in the loop nobody may wait so long for an answer.
 LONG = 600

@@ -1,14 +1,12 @@
 """The examples of docs/virtual_time.md run."""
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers.pages import python_blocks
 
-PAGE = Path(__file__).parents[2] / "docs" / "virtual_time.md"
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+EXAMPLES = python_blocks("virtual_time.md")
 
 
 def test_the_examples_are_found():

@@ -9,16 +9,13 @@ import time
 import mainspring
 import pytest
 from helpers import turns
+from helpers.virtual import now
 
 
 @pytest.fixture
 def runner():
     with asyncio.Runner(loop_factory=lambda: mainspring.new_event_loop(clock=mainspring.VirtualClock())) as runner:
         yield runner
-
-
-def now():
-    return asyncio.get_running_loop().time()
 
 
 def test_an_hour_of_sleeps_takes_an_hour_of_the_loops_time(runner):

@@ -8,19 +8,9 @@ import sys
 import threading
 import time
 
-import mainspring
 import pytest
 from helpers import turns
-
-
-def run(main, **clock):
-    factory = lambda: mainspring.new_event_loop(clock=mainspring.VirtualClock(**clock))  # noqa: E731
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
-
-
-def now():
-    return asyncio.get_running_loop().time()
+from helpers.virtual import now, run
 
 
 async def noting(seen, name, awaitable):
