@@ -52,6 +52,8 @@ LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/socke
 # id"), so tests of that are left out. Threads that nobody joins are other libraries'.
 TSAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libtsan.so) $$(g++ -print-file-name=libstdc++.so)" \
            TSAN_OPTIONS=exitcode=66:die_after_fork=0:report_thread_leaks=0 setarch -R
+# Tests that run on each loop are left out on the default loop.
+OURS = mainspring or not ([default or -default)
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
@@ -93,8 +95,9 @@ test-sanitized: install-sanitized
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
 # What the benchmark and the examples start, databases among them, is not under test here, and takes long under the
-# preloaded runtime.
-	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 --ignore=tests/benchmarks --ignore=tests/examples $(PYTEST)
+# preloaded runtime. Neither is the default loop.
+	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
+	  $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
@@ -111,7 +114,7 @@ test-threads: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
 	$(CMAKE) --preset tsan && $(CMAKE) --build --preset tsan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset tsan
-	$(TSAN_RUN) $(BIN)/python -m pytest -k '(mainspring or not default) and not fork' -o timeout=400 $(THREADED) $(PYTEST)
+	$(TSAN_RUN) $(BIN)/python -m pytest -k '($(OURS)) and not fork' -o timeout=400 $(THREADED) $(PYTEST)
 
 check: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint

@@ -20,6 +20,7 @@ from exclusions import MODULES, reason_of
 
 HERE = pathlib.Path(__file__).parent
 TIMEOUT = 200  # seconds for one module
+PROCESSES = 4  # at a time; they wait more than they compute
 
 
 def all_modules() -> list[str]:
@@ -55,13 +56,19 @@ def main() -> int:
     print(f"{'module':28} {'default':>16} {'mainspring':>16} {'excluded':>9} {'loops':>6}")
     problems: list[str] = []
     passed = excluded_in_all = loops_in_all = 0
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        for module in sys.argv[1:] or all_modules():
+    modules = sys.argv[1:] or all_modules()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(PROCESSES) as pool:
+        results = {
+            (module, loop): pool.submit(run_module, module, loop, pathlib.Path(folder, f"{module}-{loop}.json"))
+            for module in modules
+            if module not in MODULES
+            for loop in ("default", "mainspring")
+        }
+        for module in modules:
             if module in MODULES:
                 print(f"{module:28} {'left out:':>16} {MODULES[module]}")
                 continue
-            reports = [pathlib.Path(folder, f"{module}-{loop}.json") for loop in ("default", "mainspring")]
-            default, ours = pool.map(run_module, [module] * 2, ["default", "mainspring"], reports)
+            default, ours = (results[module, loop].result() for loop in ("default", "mainspring"))
             for name, result in (("default", default), ("mainspring", ours)):
                 if "crash" in result:
                     problems.append(f"{module} on {name}: {result['crash']}")
