@@ -9,8 +9,9 @@ namespace mainspring {
 
 namespace {
 
-// Transports' output waits at most this long for the turn to end, so that nobody waits for his neighbours' callbacks.
-constexpr int64_t kFlushInterval = 50'000;  // ns
+// Transports' output waits at most this long for the turn to end, so that nobody waits long for his neighbours'
+// callbacks. Not less, because output that is sent one by one wakes its reader each time, at the sender's cost.
+constexpr int64_t kFlushInterval = 500'000;  // ns
 
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
