@@ -1,0 +1,107 @@
+"""gunicorn, with the files and by the commands of docs/integrations/gunicorn.md."""
+
+import os
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("gunicorn")
+pytest.importorskip("starlette")
+pytest.importorskip("websockets")
+httpx = pytest.importorskip("httpx")
+from helpers.asgi import check_requests, check_websocket
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
+
+PAGE = "integrations/gunicorn.md"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The files of the page and the service."""
+    pytest.importorskip("uvicorn_worker")
+    add_service("asgi", tmp_path)
+    write_files(PAGE, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def folder_of_loop(folder, loop_name):
+    """The same, or uvicorn's configuration for the default loop."""
+    if loop_name == "default":
+        file = folder / "gunicorn.conf.py"
+        file.write_text(file.read_text().replace("mainspring:new_event_loop", "asyncio"))
+    return folder
+
+
+def without_mainspring(command):
+    """The command without `mainspring run -m`."""
+    at = command.index("run")
+    return [*command[: at - 1], *command[at + 2 :]]
+
+
+def workers_seen(server, count, beside=()):
+    """Ask until so many workers have answered, leaving out processes that were seen before."""
+    seen = {}
+    deadline = time.monotonic() + 60
+    while len(seen) < count:
+        assert time.monotonic() < deadline, seen
+        # A connection of its own for each request, so that any worker may accept it.
+        try:
+            answer = server.get("/", headers={"connection": "close"}).json()
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            # A worker that is told to end closes connections whose request it has not read.
+            continue
+        if answer["process"] not in beside:
+            seen[answer["process"]] = answer["loop"]
+    return seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_uvicorn_workers(folder_of_loop, loop_name, number):
+    with running(command_of(PAGE, 0), folder_of_loop) as server:
+        check_requests(server, loop_name)
+        check_websocket(server)
+        workers_seen(server, 2)
+        status, text = server.end(number)
+    assert status == 0, text
+    assert text.count(f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n") == 2
+    assert "Traceback" not in text
+
+
+def test_workers_are_replaced(folder):
+    with running(command_of(PAGE, 0), folder) as server:
+        first = workers_seen(server, 2)
+        killed = min(first)
+        os.kill(killed, signal.SIGKILL)
+        (new,) = workers_seen(server, 1, beside=first)
+        server.send_signal(signal.SIGHUP)
+        last = workers_seen(server, 2, beside={*first, new})
+        assert {*first.values(), *last.values()} == {LOOP_CLASSES["mainspring"]}
+        status, text = server.end(signal.SIGTERM)
+    assert status == 0, text
+    assert f"Worker (pid:{killed}) was sent SIGKILL!" in text
+
+
+def test_its_own_asgi_worker(tmp_path, loop_name):
+    add_service("asgi", tmp_path)
+    command = command_of(PAGE, 1)
+    with running(command if loop_name == "mainspring" else without_mainspring(command), tmp_path) as server:
+        check_requests(server, loop_name)
+        check_websocket(server)
+        status, text = server.end(signal.SIGTERM)
+    assert status == 0, text
+    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text
+
+
+def test_aiohttps_worker(tmp_path, loop_name):
+    pytest.importorskip("aiohttp")
+    add_service("aiohttp", tmp_path)
+    command = command_of(PAGE, 2)
+    with running(command if loop_name == "mainspring" else without_mainspring(command), tmp_path) as server:
+        assert server.get("/").json() == {"loop": LOOP_CLASSES[loop_name]}
+        status, text = server.end(signal.SIGTERM)
+    assert status == 0, text
+    assert f"cleaned up on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text
