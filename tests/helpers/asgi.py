@@ -1,7 +1,9 @@
 """What an ASGI server has to answer for the service in services/asgi_service.py."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 from websockets.sync.client import connect
 
 from helpers.servers import LOOP_CLASSES
@@ -26,3 +28,20 @@ def check_websocket(server):
         for text in ["a", "bc", "d" * 100_000]:
             connection.send(text)
             assert connection.recv(timeout=30) == text.upper()
+
+
+def workers_seen(server, count, beside=()):
+    """Ask until so many processes have answered, other than those; the loop of each."""
+    seen = {}
+    deadline = time.monotonic() + 60
+    while len(seen) < count:
+        assert time.monotonic() < deadline, seen
+        # A connection of its own for each request, so that any worker may accept it.
+        try:
+            answer = server.get("/", headers={"connection": "close"}).json()
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            # A worker that is told to end closes connections whose request it has not read.
+            continue
+        if answer["process"] not in beside:
+            seen[answer["process"]] = answer["loop"]
+    return seen

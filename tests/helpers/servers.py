@@ -68,11 +68,13 @@ class Server:
         return self.process.returncode, text
 
     def wait_until_it_accepts(self):
-        while True:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             with contextlib.suppress(ConnectionRefusedError):
                 return socket.create_connection(("127.0.0.1", self.port)).close()
             assert self.process.poll() is None, self.process.communicate()[0]
             time.sleep(0.02)
+        raise AssertionError("the server does not listen")
 
 
 @contextlib.contextmanager
@@ -86,10 +88,15 @@ def reserved_port():
 
 @contextlib.contextmanager
 def running(command, folder, env=()):
-    """Run a command in a folder, with another port in place of 8000; the Server, which is killed if it does not end."""
+    """Run a command in a folder; the Server, which is killed if it does not end by itself.
+
+    Where the command and the programs in the folder say port 8000, they get a free one.
+    """
     with reserved_port() as port:
+        for file in Path(folder).glob("*.py"):
+            file.write_text(file.read_text().replace("8000", str(port)))
         process = subprocess.Popen(
-            [re.sub(r"\b8000\b", str(port), word) for word in command],
+            [word.replace("8000", str(port)) for word in command],
             cwd=folder,
             env=environment({"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), **dict(env)}),
             stdin=subprocess.DEVNULL,

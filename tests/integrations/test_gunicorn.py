@@ -2,15 +2,14 @@
 
 import os
 import signal
-import time
 
 import pytest
 
 pytest.importorskip("gunicorn")
 pytest.importorskip("starlette")
 pytest.importorskip("websockets")
-httpx = pytest.importorskip("httpx")
-from helpers.asgi import check_requests, check_websocket
+pytest.importorskip("httpx")
+from helpers.asgi import check_requests, check_websocket, workers_seen
 from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
 
 PAGE = "integrations/gunicorn.md"
@@ -38,23 +37,6 @@ def without_mainspring(command):
     """The command without `mainspring run -m`."""
     at = command.index("run")
     return [*command[: at - 1], *command[at + 2 :]]
-
-
-def workers_seen(server, count, beside=()):
-    """Ask until so many workers have answered, leaving out processes that were seen before."""
-    seen = {}
-    deadline = time.monotonic() + 60
-    while len(seen) < count:
-        assert time.monotonic() < deadline, seen
-        # A connection of its own for each request, so that any worker may accept it.
-        try:
-            answer = server.get("/", headers={"connection": "close"}).json()
-        except (httpx.RemoteProtocolError, httpx.ReadError):
-            # A worker that is told to end closes connections whose request it has not read.
-            continue
-        if answer["process"] not in beside:
-            seen[answer["process"]] = answer["loop"]
-    return seen
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,0 +1,64 @@
+"""Hypercorn, with the files and by the command of docs/integrations/hypercorn.md."""
+
+import signal
+import sys
+
+import pytest
+
+pytest.importorskip("hypercorn")
+pytest.importorskip("starlette")
+pytest.importorskip("websockets")
+httpx = pytest.importorskip("httpx")
+from helpers.asgi import check_requests, check_websocket, workers_seen  # noqa: E402
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files  # noqa: E402
+
+PAGE = "integrations/hypercorn.md"
+
+
+@pytest.fixture
+def folder(tmp_path, loop_name):
+    """The files of the page and the service; for the default loop without what the page is about."""
+    add_service("asgi", tmp_path)
+    write_files(PAGE, tmp_path)
+    if loop_name == "default":
+        for file in (tmp_path / "on_mainspring.py", tmp_path / "serve.py"):
+            program = file.read_text().replace("mainspring.install()", "").replace("mainspring.run", "asyncio.run")
+            file.write_text("import asyncio\n" + program)
+    return tmp_path
+
+
+def check_end(server, loop_name, number):
+    status, text = server.end(number)
+    assert status == 0, text
+    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command(folder, loop_name, number):
+    with running(command_of(PAGE), folder) as server:
+        check_requests(server, loop_name)
+        check_websocket(server)
+        check_end(server, loop_name, number)
+
+
+def test_workers(folder, loop_name):
+    with running([*command_of(PAGE), "--workers", "2"], folder) as server:
+        assert list(workers_seen(server, 2).values()) == [LOOP_CLASSES[loop_name]] * 2
+        check_end(server, loop_name, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_in_a_program(folder, loop_name, number):
+    with running([sys.executable, "serve.py"], folder) as server:
+        check_requests(server, loop_name)
+        check_end(server, loop_name, number)
+
+
+def test_http_2(folder, loop_name):
+    pytest.importorskip("h2")
+    with running(command_of(PAGE), folder) as server:
+        with httpx.Client(base_url=str(server.base_url), http1=False, http2=True) as client:
+            answer = client.get("/")
+        assert (answer.http_version, answer.json()["loop"]) == ("HTTP/2", LOOP_CLASSES[loop_name])
+        check_end(server, loop_name, signal.SIGTERM)
