@@ -43,6 +43,12 @@ def command_of(page, number=0):
     return [sys.executable, "-m", *shlex.split(commands[number])]
 
 
+def without_mainspring(command):
+    """A command without `mainspring run -m`."""
+    at = command.index("run")
+    return [*command[: at - 1], *command[at + 2 :]]
+
+
 class Server:
     """A running server; ``get`` and the other methods of an ``httpx.Client`` ask it."""
 

@@ -10,7 +10,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("websockets")
 pytest.importorskip("httpx")
 from helpers.asgi import check_requests, check_websocket, workers_seen
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running, without_mainspring, write_files
 
 PAGE = "integrations/gunicorn.md"
 
@@ -31,12 +31,6 @@ def folder_of_loop(folder, loop_name):
         file = folder / "gunicorn.conf.py"
         file.write_text(file.read_text().replace("mainspring:new_event_loop", "asyncio"))
     return folder
-
-
-def without_mainspring(command):
-    """The command without `mainspring run -m`."""
-    at = command.index("run")
-    return [*command[: at - 1], *command[at + 2 :]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

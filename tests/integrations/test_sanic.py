@@ -1,0 +1,58 @@
+"""Sanic, with the program and by the command of docs/integrations/sanic.md."""
+
+import signal
+
+import pytest
+
+pytest.importorskip("sanic")
+pytest.importorskip("websockets")
+pytest.importorskip("httpx")
+from helpers.asgi import check_websocket, workers_seen
+from helpers.servers import LOOP_CLASSES, command_of, running, write_files
+
+PAGE = "integrations/sanic.md"
+
+SCALING = """
+
+@app.post("/scale/<number:int>")
+async def scale(request, number):
+    request.app.m.scale(number)
+    return json(None)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, loop_name):
+    """The program of the page; for the default loop without the line that the page is about."""
+    write_files(PAGE, tmp_path)
+    file = tmp_path / "service.py"
+    program = file.read_text() + SCALING
+    file.write_text(program if loop_name == "mainspring" else program.replace("mainspring.install()", ""))
+    return tmp_path
+
+
+def check_end(server, loop_name, number):
+    status, text = server.end(number)
+    assert status == 0, text
+    assert f"stopped on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_single_process(folder, loop_name, number):
+    with running([*command_of(PAGE), "--single-process"], folder) as server:
+        assert server.get("/").json() == {"loop": LOOP_CLASSES[loop_name], "process": server.process.pid}
+        body = bytes(range(256)) * 4000
+        assert server.post("/echo", content=body).content == body
+        check_websocket(server)
+        check_end(server, loop_name, number)
+
+
+def test_workers(folder, loop_name):
+    with running(command_of(PAGE), folder) as server:
+        (first,) = workers_seen(server, 1)
+        assert first != server.process.pid
+        server.post("/scale/2")
+        # The manager has added a worker, so it is past the wait for the first one, in which it is deaf to signals.
+        assert set(workers_seen(server, 2).values()) == {LOOP_CLASSES[loop_name]}
+        check_end(server, loop_name, signal.SIGTERM)
