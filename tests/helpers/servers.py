@@ -78,7 +78,7 @@ class Server:
         while time.monotonic() < deadline:
             with contextlib.suppress(ConnectionRefusedError):
                 return socket.create_connection(("127.0.0.1", self.port)).close()
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self.process.stdout.read()
             time.sleep(0.02)
         raise AssertionError("the server does not listen")
 
