@@ -70,6 +70,10 @@ class Server:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        """Wait for its end: its status and all that it and its children have printed."""
         text, _ = self.process.communicate(timeout=60)
         return self.process.returncode, text
 
@@ -78,7 +82,7 @@ class Server:
         while time.monotonic() < deadline:
             with contextlib.suppress(ConnectionRefusedError):
                 return socket.create_connection(("127.0.0.1", self.port)).close()
-            assert self.process.poll() is None, self.process.stdout.read()
+            assert self.process.poll() is None, self.process.communicate(timeout=10)[0]
             time.sleep(0.02)
         raise AssertionError("the server does not listen")
 
@@ -93,24 +97,26 @@ def reserved_port():
 
 
 @contextlib.contextmanager
-def running(command, folder, env=()):
+def running(command, folder, *, port=None, **keywords):
     """Run a command in a folder; the Server, which is killed if it does not end by itself.
 
-    Where the command and the programs in the folder say port 8000, they get a free one.
+    Where the command and the programs in the folder say port 8000, they get a free one, or the given one. Keywords are
+    Popen's.
     """
-    with reserved_port() as port:
+    with contextlib.nullcontext(port) if port else reserved_port() as port:
         for file in Path(folder).glob("*.py"):
             file.write_text(file.read_text().replace("8000", str(port)))
         process = subprocess.Popen(
             [word.replace("8000", str(port)) for word in command],
             cwd=folder,
-            env=environment({"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), **dict(env)}),
+            env=environment({"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             # A process group, so that workers do not survive a server that is killed.
             start_new_session=True,
+            **keywords,
         )
         try:
             server = Server(process, port)
@@ -118,6 +124,6 @@ def running(command, folder, env=()):
             yield server
         finally:
             server.close()
-            with contextlib.suppress(ProcessLookupError):
+            if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

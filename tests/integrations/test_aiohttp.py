@@ -10,19 +10,20 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("websockets")
 pytest.importorskip("httpx")
 from helpers.asgi import check_websocket
-from helpers.servers import LOOP_CLASSES, command_of, running, without_mainspring, write_files
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running, without_mainspring, write_files
 
 PAGE = "integrations/aiohttp.md"
 
 
 @pytest.fixture
 def folder(tmp_path, loop_name):
-    """The program of the page; for the default loop without the argument that the page is about."""
+    """The program of the page and the service; for the default loop without the argument that the page is about."""
+    add_service("aiohttp", tmp_path)
     write_files(PAGE, tmp_path)
-    file = tmp_path / "service.py"
-    if loop_name == "default":
-        file.write_text(file.read_text().replace("loop=mainspring.new_event_loop()", ""))
     (tmp_path / "factory.py").write_text("import service\n\ndef make(arguments):\n    return service.app\n")
+    if loop_name == "default":
+        file = tmp_path / "serve.py"
+        file.write_text(file.read_text().replace("loop=mainspring.new_event_loop()", ""))
     return tmp_path
 
 
@@ -46,7 +47,7 @@ def check_end(server, loop_name, number):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_program(folder, loop_name, number):
-    with running([sys.executable, "service.py"], folder) as server:
+    with running([sys.executable, "serve.py"], folder) as server:
         check_requests(server, loop_name)
         check_end(server, loop_name, number)
 

@@ -8,26 +8,19 @@ pytest.importorskip("sanic")
 pytest.importorskip("websockets")
 pytest.importorskip("httpx")
 from helpers.asgi import check_websocket, workers_seen
-from helpers.servers import LOOP_CLASSES, command_of, running, write_files
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
 
 PAGE = "integrations/sanic.md"
-
-SCALING = """
-
-@app.post("/scale/<number:int>")
-async def scale(request, number):
-    request.app.m.scale(number)
-    return json(None)
-"""
 
 
 @pytest.fixture
 def folder(tmp_path, loop_name):
-    """The program of the page; for the default loop without the line that the page is about."""
+    """The file of the page and the service; for the default loop without the line that the page is about."""
+    add_service("sanic", tmp_path)
     write_files(PAGE, tmp_path)
-    file = tmp_path / "service.py"
-    program = file.read_text() + SCALING
-    file.write_text(program if loop_name == "mainspring" else program.replace("mainspring.install()", ""))
+    if loop_name == "default":
+        file = tmp_path / "on_mainspring.py"
+        file.write_text(file.read_text().replace("mainspring.install()", ""))
     return tmp_path
 
 

@@ -1,17 +1,18 @@
 """uvicorn, started by the command of docs/integrations/uvicorn.md."""
 
 import signal
+import socket
 
 import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-pytest.importorskip("httpx")
+httpx = pytest.importorskip("httpx")
 pytest.importorskip("websockets")
-from helpers import run_program
-from helpers.asgi import check_requests, check_websocket
-from helpers.pages import python_blocks
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running
+from helpers import run_program  # noqa: E402
+from helpers.asgi import check_requests, check_websocket  # noqa: E402
+from helpers.pages import python_blocks  # noqa: E402
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running  # noqa: E402
 
 PAGE = "integrations/uvicorn.md"
 
@@ -44,6 +45,32 @@ def test_workers(tmp_path, loop_name):
         assert answer["process"] != server.process.pid
         status, text = server.end(signal.SIGTERM)
     assert (status, text.count("Finished server process")) == (0, 2)
+    assert "Traceback" not in text
+
+
+def test_tls(tmp_path, loop_name, authority):
+    add_service("asgi", tmp_path)
+    certificate = str(authority.issue("localhost"))
+    options = ["--ssl-certfile", certificate, "--ssl-keyfile", certificate]
+    with running(command(loop_name, *options), tmp_path) as server:
+        url = f"https://localhost:{server.port}"
+        with httpx.Client(base_url=url, verify=authority.client_context(), timeout=30) as client:
+            assert client.get("/").json()["loop"] == LOOP_CLASSES[loop_name]
+            body = bytes(range(256)) * 4000
+            assert client.post("/echo", content=body).content == body
+        _, text = server.end(signal.SIGTERM)
+    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text
+
+
+def test_an_inherited_socket(tmp_path, loop_name):
+    add_service("asgi", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        words = command(loop_name, "--fd", str(listening.fileno()))
+        port = listening.getsockname()[1]
+        with running(words, tmp_path, port=port, pass_fds=[listening.fileno()]) as server:
+            check_requests(server, loop_name)
+            _, text = server.end(signal.SIGTERM)
     assert "Traceback" not in text
 
 
