@@ -109,7 +109,8 @@ def running(command, folder, *, port=None, **keywords):
         process = subprocess.Popen(
             [word.replace("8000", str(port)) for word in command],
             cwd=folder,
-            env=environment({"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}),
+            # For what servers leave beside their sockets, such as gunicorn's control socket.
+            env=environment({"XDG_RUNTIME_DIR": str(folder)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

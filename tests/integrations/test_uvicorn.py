@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -72,6 +73,15 @@ def test_an_inherited_socket(tmp_path, loop_name):
             check_requests(server, loop_name)
             _, text = server.end(signal.SIGTERM)
     assert "Traceback" not in text
+
+
+def test_under_mainspring_run(tmp_path):
+    add_service("asgi", tmp_path)
+    words = [*command("mainspring")[1:], "--loop", "none"]
+    with running([sys.executable, "-m", "mainspring", "run", *words], tmp_path) as server:
+        assert server.get("/").json()["loop"] == LOOP_CLASSES["mainspring"]
+        status, _ = server.end(signal.SIGTERM)
+    assert status == -signal.SIGTERM
 
 
 def test_the_configuration_of_the_page():
