@@ -1,0 +1,99 @@
+"""asyncpg as a client of a real PostgreSQL."""
+
+import asyncio
+import contextlib
+
+import mainspring
+import pytest
+from helpers import run_program
+from helpers.pages import python_blocks
+
+asyncpg = pytest.importorskip("asyncpg")
+
+
+def test_the_program_of_the_page(postgresql_environment):
+    (code,) = python_blocks("integrations/asyncpg.md")
+    done = run_program(code, env=postgresql_environment)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.splitlines() == ["['CheckViolationError']", "90", f"loop: {mainspring.Loop}"]
+
+
+@pytest.fixture
+def connected(postgresql_environment, monkeypatch, mainspring_loop):
+    """Runs a coroutine function with so many connections, on mainspring's loop."""
+    for name, value in postgresql_environment.items():
+        monkeypatch.setenv(name, value)
+
+    async def main(function, count):
+        async with contextlib.AsyncExitStack() as stack:
+            connections = []
+            for _ in range(count):
+                connections.append(await asyncpg.connect())
+                stack.push_async_callback(connections[-1].close)
+            return await function(*connections)
+
+    return lambda function, count=1: mainspring_loop.run_until_complete(main(function, count))
+
+
+def test_copy_in_both_directions(connected):
+    async def scenario(connection):
+        await connection.execute("CREATE TEMPORARY TABLE item (number int, text text)")
+        records = [(number, "x" * 1000) for number in range(2000)]
+        told = await connection.copy_records_to_table("item", records=records)
+        received = bytearray()
+
+        async def receive(data):
+            received.extend(data)
+
+        await connection.copy_from_query("SELECT * FROM item ORDER BY number", output=receive)
+        return told, received
+
+    told, received = connected(scenario)
+    assert told == "COPY 2000"
+    assert received == b"".join(b"%d\t%s\n" % (number, b"x" * 1000) for number in range(2000))
+
+
+def test_a_cursor(connected):
+    async def scenario(connection):
+        async with connection.transaction():
+            return [record[0] async for record in connection.cursor("SELECT generate_series(1, 500)", prefetch=7)]
+
+    assert connected(scenario) == list(range(1, 501))
+
+
+def test_notifications(connected):
+    async def scenario(listener, notifier):
+        notified = asyncio.Queue()
+        await listener.add_listener("news", lambda _, process, channel, text: notified.put_nowait((process, text)))
+        await notifier.execute("NOTIFY news, 'first'; NOTIFY news, 'second'")
+        told = [await notified.get() for _ in range(2)]
+        return told, notifier.get_server_pid()
+
+    told, process = connected(scenario, 2)
+    assert told == [(process, "first"), (process, "second")]
+
+
+def test_a_timeout_cancels_the_query_on_the_server(connected):
+    async def scenario(connection):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await connection.execute("SELECT pg_sleep(600)")
+        # The connection is of use again when the query has ended.
+        return await connection.fetchval("SELECT 1")
+
+    assert connected(scenario) == 1
+
+
+def test_the_server_ends_the_connection(connected):
+    async def scenario(connection, other):
+        terminated = asyncio.Event()
+        connection.add_termination_listener(lambda _: terminated.set())
+        sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
+        await other.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError) as raised:
+            await sleeping
+        assert type(raised.value.__cause__) is asyncpg.AdminShutdownError
+        await terminated.wait()
+        return connection.is_closed()
+
+    assert connected(scenario, 2) is True
