@@ -193,7 +193,8 @@ def test_a_wrong_argument_of_the_marker_is_told(tmp_path):
 
 def test_without_a_plugin_for_coroutines_the_option_says_what_is_missing(tmp_path):
     (tmp_path / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
-    done = run_pytest(tmp_path, "--mainspring-virtual-time", "-p", "no:asyncio", "-p", "no:anyio")
+    without = [option for plugin in ("asyncio", "aiohttp", "anyio") for option in ("-p", f"no:{plugin}")]
+    done = run_pytest(tmp_path, "--mainspring-virtual-time", *without)
     assert done.returncode != 0
     assert "virtual time needs pytest-asyncio 1.4 or newer" in done.stdout + done.stderr
 
