@@ -10,7 +10,7 @@ def _command(code, arguments, options):
     return [sys.executable, *options, "-c", textwrap.dedent(code), *map(str, arguments)]
 
 
-def environment(extra=()):
+def clean_environment(extra=()):
     """This process's variables and further ones, without what the test run itself was configured with."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHONASYNCIO"))}
     return {**clean, **dict(extra)}
@@ -22,7 +22,7 @@ def run_program(code, *arguments, options=(), timeout=60, env=(), **keywords):
         _command(code, arguments, options),
         text=True,
         timeout=timeout,
-        env=environment(env),
+        env=clean_environment(env),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},
     )
 
@@ -32,6 +32,6 @@ def start_program(code, *arguments, options=(), env=(), before=(), **keywords):
     return subprocess.Popen(
         [*before, *_command(code, arguments, options)],
         text=True,
-        env=environment(env),
+        env=clean_environment(env),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},
     )

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from helpers.programs import environment
+from helpers.programs import clean_environment
 
 
 def run_script(folder, code, *arguments, env=(), timeout=60):
@@ -23,7 +23,7 @@ def _run(words, folder, env, timeout):
     return subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=environment(env),
+        env=clean_environment(env),
         capture_output=True,
         text=True,
         timeout=timeout,

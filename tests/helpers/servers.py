@@ -17,7 +17,7 @@ import mainspring
 
 from helpers.loops import LOOPS
 from helpers.pages import DOCS, python_blocks
-from helpers.programs import environment
+from helpers.programs import clean_environment
 
 SERVICES = Path(__file__).parent / "services"
 
@@ -110,7 +110,7 @@ def running(command, folder, *, port=None, **keywords):
             [word.replace("8000", str(port)) for word in command],
             cwd=folder,
             # For what servers leave beside their sockets, such as gunicorn's control socket.
-            env=environment({"XDG_RUNTIME_DIR": str(folder)}),
+            env=clean_environment({"XDG_RUNTIME_DIR": str(folder)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

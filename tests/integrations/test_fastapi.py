@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 pytest.importorskip("httpx")
-from helpers.programs import environment
+from helpers.programs import clean_environment
 from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
 
 PAGE = "integrations/fastapi.md"
@@ -61,6 +61,6 @@ def test_what_is_under_way_is_finished(server, loop_name):
 
 def test_the_tests_of_the_page(folder):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_service.py"]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
