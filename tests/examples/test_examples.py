@@ -1,9 +1,12 @@
 """Each program in examples/ runs by itself and prints what it promises."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,37 @@ PRINTED = {
         /alive 200 {'alive': True}
         /ready 503 {'database': 'failed: ConnectionError', 'cache': 'fine'}
     """,
+    "circuit_breaker": """
+        failed: the server has hung up
+        failed: the server has hung up
+        the breaker of the price list is opened
+        failed: the server has hung up
+        not asked
+        not asked
+        3 calls reached the server
+        the breaker of the price list is half-opened
+        the breaker of the price list is closed
+        price: 42
+        price: 42
+    """,
+    "cpu_work_on_dask": """
+        primes below 100: 25
+        primes below 1000: 168
+        primes below 100000: 9592
+        counted in other processes: True
+        failed there, raised here: 1000000000000 is too much
+    """,
+    "tracing": """
+        order 1
+          price apple
+          price plum
+          receipt
+        order 2
+          price pear (LookupError: no pears today)
+          price apple
+          receipt
+        8 spans in 2 traces
+    """,
     "debug_mode": """
         named: True with its time: True
         from another thread: Non-thread-safe operation invoked on an event loop other than the current one
@@ -104,34 +138,75 @@ PRINTED = {
 
 NEEDS = {
     "bounded_scraping": ["aiohttp"],
+    "circuit_breaker": ["purgatory"],
+    "cpu_work_on_dask": ["distributed"],
     "health_checks": ["aiohttp"],
     "rate_limited_client": ["aiohttp", "httpx"],
     "retry_with_backoff": ["tenacity"],
+    "tracing": ["opentelemetry.sdk"],
     "websocket_chat": ["websockets"],
 }
+
+
+# They print more than words: each has a test of its own.
+OTHERS = {"graceful_shutdown", "many_calls", "structured_logging"}
 
 
 def environment():
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHONASYNCIO"))}
 
 
+def printed_by(name):
+    """Run an example to its end; its lines."""
+    command = [sys.executable, "-W", "always", str(EXAMPLES / f"{name}.py")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
 def test_every_example_is_run_here():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*PRINTED, "graceful_shutdown"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == PRINTED.keys() | OTHERS
 
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_what_an_example_prints(name):
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package)
-    command = [sys.executable, "-W", "always", str(EXAMPLES / f"{name}.py")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
-    assert (ended.returncode, ended.stderr) == (0, "")
-    expected = [line.strip() for line in PRINTED[name].strip().splitlines()]
-    printed = ended.stdout.splitlines()
+    expected = textwrap.dedent(PRINTED[name]).strip().splitlines()
+    printed = printed_by(name)
     assert len(printed) == len(expected)
     for line, wanted in zip(printed, expected, strict=True):
         before, _, after = wanted.partition("PORT")
         assert line.startswith(before) and line.endswith(after)
+
+
+def test_many_calls():
+    pytest.importorskip("aiohttp")
+    hundred, thousand, memory = printed_by("many_calls")
+    for line, count in ((hundred, 100), (thousand, 1000)):
+        at_once = re.fullmatch(rf"{count} calls, (\d+) at the same time: \d+\.\d\d seconds", line)
+        assert 1 < int(at_once[1]) <= count
+    # On both sides of nothing: a figure that was not measured is not below 50 either.
+    assert 1 < float(re.fullmatch(r"memory: (\d+\.\d) MB more", memory)[1]) < 50
+
+
+def test_structured_logging():
+    pytest.importorskip("structlog")
+    *lines, last = map(json.loads, printed_by("structured_logging"))
+    told = {}
+    for line in lines:
+        told.setdefault(line["request"], []).append((line["level"], line["event"], line.get("price")))
+    assert told == {
+        1: [("info", "looked up", None), ("info", "request done", 25)],
+        2: [("info", "looked up", None), ("error", "request failed", None)],
+        3: [("info", "looked up", None), ("info", "request done", 20)],
+    }
+    (error,) = (line["exception"][0] for line in lines if line["level"] == "error")
+    assert (error["exc_type"], error["exc_value"]) == ("ZeroDivisionError", "division by zero")
+    assert [frame["name"] for frame in error["frames"]] == ["handle", "look_up"]
+    # asyncio's own record is JSON as well, and not a request's.
+    assert last["event"].startswith("Exception in callback int()") and "request" not in last
+    assert last["exception"][0]["exc_type"] == "ValueError"
 
 
 def test_graceful_shutdown():
