@@ -1,6 +1,7 @@
 """What Prometheus reads at /metrics: the figures of the loop, of the process and of the requests."""
 
 import asyncio
+import os
 import platform
 import time
 
@@ -20,10 +21,12 @@ def new_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     loop = asyncio.get_running_loop()
-    kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
-    Info("service", "What runs the service", registry=registry).info(
-        {"loop": kind, "python": platform.python_version()}
-    )
+    runs = {
+        "loop": f"{type(loop).__module__}.{type(loop).__qualname__}",
+        "python": platform.python_version(),
+        "process": str(os.getpid()),
+    }
+    Info("service", "What runs the service", registry=registry).info(runs)
     if isinstance(loop, mainspring.Loop):
         registry.register(Collector(loop))
     return registry

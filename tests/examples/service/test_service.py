@@ -36,19 +36,19 @@ def command(request):
     return request.param + (" --port 0" if request.param.startswith("uvicorn") else "")
 
 
-def scrape(client):
-    """The samples at /metrics by name and labels."""
+def scraped(metrics):
+    """The samples in an answer of /metrics by name and labels."""
     return {
         (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for family in text_string_to_metric_families(metrics.text)
         for sample in family.samples
     }
 
 
-def loop_of(samples):
-    """The loop that serves, as it says itself."""
+def runs(samples):
+    """What the service says of itself: its loop, its process..."""
     (labels,) = (dict(key[1:]) for key in samples if key[0] == "service_info")
-    return labels["loop"]
+    return labels
 
 
 def test_a_row_is_read_through_the_cache(start, command, database, cache):
@@ -62,10 +62,10 @@ def test_a_row_is_read_through_the_cache(start, command, database, cache):
         # What is not in the cache's answer comes from the database: a second read does not know of this.
         database.execute("UPDATE items SET name = 'quince' WHERE id = 1")
         assert client.get("/items/1").content == first.content
-        samples = scrape(client)
+        samples = scraped(client.get("/metrics"))
         assert samples["service_item_reads_total", ("source", "database")] == 1
         assert samples["service_item_reads_total", ("source", "cache")] == 1
-        assert loop_of(samples) == "mainspring._loop.Loop"
+        assert runs(samples)["loop"] == "mainspring._loop.Loop"
         cache.delete("item:1")
         assert client.get("/items/1").json()["name"] == "quince"
 
@@ -126,7 +126,7 @@ def test_metrics(start):
     with httpx.Client(base_url=start(MAINSPRING_METRICS="1").address) as client:
         for item in (1, 1, 9):
             client.get(f"/items/{item}")
-        samples = scrape(client)
+        samples = scraped(client.get("/metrics"))
     route = ("route", "/items/{item:int}")
     assert samples["service_request_seconds_count", ("method", "GET"), route, ("status", "200")] == 2
     assert samples["service_request_seconds_count", ("method", "GET"), route, ("status", "404")] == 1
@@ -142,6 +142,7 @@ def test_ready_while_the_database_is(start, database):
         assert client.get("/health/alive").json() == {"alive": True}
         ready = client.get("/health/ready")
         assert (ready.status_code, ready.json()) == (200, {"database": "fine", "cache": "fine"})
+        assert client.get("/items/1").status_code == 200
         database.execute(f"ALTER DATABASE {database.name} WITH ALLOW_CONNECTIONS false", elsewhere=True)
         database.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database.name, elsewhere=True
@@ -150,6 +151,8 @@ def test_ready_while_the_database_is(start, database):
         assert (ready.status_code, ready.json()["cache"]) == (503, "fine")
         assert ready.json()["database"].startswith("failed: ")
         assert client.get("/health/alive").status_code == 200
+        # The one is in the cache and the other is not.
+        assert [client.get(f"/items/{item}").status_code for item in (1, 2)] == [200, 500]
 
 
 def test_without_a_cache_it_goes_on(start):
@@ -160,7 +163,7 @@ def test_without_a_cache_it_goes_on(start):
         assert client.get("/items/2").json()["name"] == "date"
         ready = client.get("/health/ready")
         assert (ready.status_code, ready.json()) == (200, {"database": "fine", "cache": "failed: ConnectionError"})
-        assert scrape(client)["service_cache_failures_total",] == 5
+        assert scraped(client.get("/metrics"))["service_cache_failures_total",] == 5
     service.expect("WARNING service.store: the cache failed: Error 111 connecting to 127.0.0.1:1")
 
 
@@ -208,11 +211,11 @@ def test_two_workers(start):
         service.expect("Application startup complete")
 
     async def worker(number):
-        # Each connection is accepted by one of them, who tells when it has started and on which loop it runs.
+        # Each connection is accepted by one of them.
         async with httpx.AsyncClient(base_url=service.address, timeout=60) as client:
             assert (await client.get("/items/1")).json()["name"] == "apple"
-            lines = (await client.get("/metrics")).text.splitlines()
-        return tuple(line for line in lines if line.startswith(("process_start_time_seconds ", "service_info")))
+            told = runs(scraped(await client.get("/metrics")))
+        return told["process"], told["loop"]
 
     async def main():
         seen = set()
@@ -221,8 +224,8 @@ def test_two_workers(start):
                 seen.update(await asyncio.gather(*map(worker, range(10))))
         return seen
 
-    for lines in mainspring.run(main()):
-        assert any('loop="mainspring._loop.Loop"' in line for line in lines)
+    seen = mainspring.run(main())
+    assert len(dict(seen)) == 2 and {loop for _, loop in seen} == {"mainspring._loop.Loop"}
     status, errors = service.end()
     assert status == 0 and "Traceback" not in errors
 
