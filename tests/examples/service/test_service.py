@@ -3,18 +3,16 @@
 import asyncio
 import shlex
 import textwrap
-from pathlib import Path
 
 import mainspring
 import pytest
 from helpers import run_program
+from helpers.service import EXAMPLES
 
 for library in ("aiodataloader", "asyncpg", "fastapi", "prometheus_client", "pydantic_settings", "redis", "uvicorn"):
     pytest.importorskip(library)
 httpx = pytest.importorskip("httpx")
 from prometheus_client.parser import text_string_to_metric_families  # noqa: E402
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
 
 COMMANDS = {
     "one process": "python -m service",
