@@ -188,8 +188,8 @@ def test_the_running_request_is_finished(start, command, database):
                 while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                     await asyncio.sleep(0.01)
                 service.process.terminate()
-                while not await refuses():
-                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(service.expect, "Waiting for connections to close")
+                assert await refuses()
                 assert not request.done()
             answer = await request
         await holder.close()
