@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import socket
 import textwrap
 
 import mainspring
@@ -198,9 +199,32 @@ def test_the_running_request_is_finished(start, command, database):
     answer = mainspring.run(main())
     assert (answer.status_code, answer.json()["name"]) == (200, "apple")
     status, errors = service.wait()
-    # uvicorn's command dies of the signal that it has handled; mainspring.run ends with what a shell makes of that.
+    # uvicorn's command dies of the signal when it has handled it; a shell makes 143 of that too.
     assert status == (143 if "-m" in shlex.split(command) else -15)
     assert "Application shutdown complete" in errors and "Traceback" not in errors
+
+
+def test_its_end_is_bounded(start, database):
+    import asyncpg
+
+    service = start(SERVICE_SHUTDOWN_TIMEOUT="1")
+
+    async def main():
+        holder = await asyncpg.connect(database.dsn)
+        async with holder.transaction(), httpx.AsyncClient(base_url=service.address, timeout=60) as client:
+            await holder.execute("LOCK TABLE items")
+            request = asyncio.create_task(client.get("/items/1"))
+            while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            # It ends though the table stays locked: neither the request nor the pool gets what it waits for.
+            ended = await asyncio.to_thread(service.end)
+            answer = await request
+        await holder.close()
+        return answer, ended
+
+    answer, (status, errors) = mainspring.run(main())
+    assert (answer.status_code, status) == (500, 143)
+    assert "shutdown: not done in 2 s and cancelled: " in errors and "'uvicorn'" in errors
 
 
 def test_two_workers(start):
@@ -259,6 +283,14 @@ def test_a_database_that_is_not_there(refused):
     status, errors = refused(SERVICE_DATABASE="postgresql://bench@127.0.0.1:1/shop")
     assert status == 3
     assert "ConnectionRefusedError" in errors
+
+
+def test_a_port_in_use(refused):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, errors = refused(SERVICE_PORT=str(taken.getsockname()[1]))
+    # It depends on uvicorn's version.
+    assert status in (1, 3)
+    assert "address already in use" in errors
 
 
 def test_a_wrong_setting(refused):
