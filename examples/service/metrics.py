@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import time
+from http import HTTPMethod
 
 import mainspring
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,8 @@ from mainspring.prometheus import Collector
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+METHODS = frozenset(HTTPMethod)
 
 router = APIRouter()
 
@@ -69,9 +72,10 @@ class RequestMetrics:
             self._histogram(scope, status).observe(time.perf_counter() - began)
 
     def _histogram(self, scope: Scope, status: int) -> Histogram:
-        # The route and not the path: labels must not be as many as there are items.
+        # The route and not the path, and no invented methods: clients must not be able to make labels without end.
         route = getattr(scope.get("route"), "path", "none")
-        key = scope["method"], route, status
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        key = method, route, status
         child = self._children.get(key)
         if child is None:
             seconds: Histogram = scope["app"].state.request_seconds

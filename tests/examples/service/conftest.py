@@ -37,9 +37,9 @@ def database(postgresql_port, request):
 @pytest.fixture
 def cache(redis_port):
     """A client of an empty Redis."""
-    import redis
+    from redis import Redis
 
-    with redis.Redis(port=redis_port) as client:
+    with Redis(port=redis_port) as client:
         client.flushall()
         yield client
 

@@ -125,10 +125,14 @@ def test_metrics(start):
     with httpx.Client(base_url=start(MAINSPRING_METRICS="1").address) as client:
         for item in (1, 1, 9):
             client.get(f"/items/{item}")
+        client.request("PROPFIND", "/items/1")
+        client.get("/nowhere")
         samples = scraped(client.get("/metrics"))
     route = ("route", "/items/{item:int}")
     assert samples["service_request_seconds_count", ("method", "GET"), route, ("status", "200")] == 2
     assert samples["service_request_seconds_count", ("method", "GET"), route, ("status", "404")] == 1
+    assert samples["service_request_seconds_count", ("method", "other"), route, ("status", "405")] == 1
+    assert samples["service_request_seconds_count", ("method", "GET"), ("route", "none"), ("status", "404")] == 1
     assert samples["mainspring_callbacks_total", ("loop", "main")] > 0
     assert samples["mainspring_lag_seconds_count", ("loop", "main")] > 0
     # This connection, one to the database and one to the cache.
