@@ -8,6 +8,7 @@
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make faults   each system call and each allocation of the loop fails in turn (FAULTS="--loop uvloop tcp")
 #   make check    formatting, lint and types
+#   make docs     the documentation as a site, in build/site
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
 #   make wheel    a wheel with libuv inside, installed and tried in an environment of its own
@@ -57,7 +58,7 @@ OURS = mainspring or not ([default or -default)
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
-.PHONY: help bench install test wheel asan install-sanitized test-sanitized leaks test-leaks tsan test-threads check \
+.PHONY: help bench install test wheel asan install-sanitized test-sanitized leaks test-leaks tsan test-threads check docs \
         conformance faults life callgrind fuzz races load soak campaign-environment system clean
 
 help:
@@ -122,6 +123,11 @@ check: $(BIN)/python
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
 	$(BIN)/mypy
+
+# It needs neither a compiler nor the built module. The variable silences an advertisement of the theme's.
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 conformance: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) .
