@@ -34,4 +34,4 @@ def ability(title):
 def run(probe, new_loop):
     """Run a coroutine function on a new loop; TimeoutError if it does not end."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(asyncio.wait_for(probe(), 5))
+        runner.run(asyncio.wait_for(probe(), 10))

@@ -10,7 +10,7 @@ from helpers.abilities import KINDS, PROBES, connections, operating, processes, 
 module, name = KINDS[sys.argv[1]]
 new_loop = getattr(importlib.import_module(module), name)
 # A loop that hangs for good ends the process, and with it the test.
-faulthandler.dump_traceback_later(50, exit=True)
+faulthandler.dump_traceback_later(90, exit=True)
 loop = new_loop()
 loop.close()
 failures = {}

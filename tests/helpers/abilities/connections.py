@@ -223,10 +223,17 @@ async def happy_eyeballs():
 @ability("`Server.close_clients`, `abort_clients` (Python 3.13)")
 async def server_clients():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Collecting, "127.0.0.1", 0)
+    accepted = loop.create_future()
+
+    class Accepting(asyncio.Protocol):
+        def connection_made(self, transport):
+            accepted.set_result(transport)
+
+    server = await loop.create_server(Accepting, "127.0.0.1", 0)
     _, protocol = await loop.create_connection(Collecting, *server.sockets[0].getsockname())
-    await asyncio.sleep(0.01)
+    transport = await accepted
     server.close()
     server.close_clients()
-    await protocol.ended
+    assert transport.is_closing()
     server.abort_clients()
+    await protocol.ended

@@ -15,7 +15,9 @@ def watchdog(new_loop):
 
     async def block():
         with package.Watchdog(0.05, report=blocks.append):
-            time.sleep(0.3)
+            deadline = time.monotonic() + 10
+            while not blocks and time.monotonic() < deadline:
+                time.sleep(0.01)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(block())
