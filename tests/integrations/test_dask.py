@@ -20,7 +20,12 @@ LOOP = str(mainspring.Loop)
 @pytest.fixture
 def environment(tmp_path):
     """Workers keep their files in the test's folder, and only warnings are logged."""
-    return {"TMPDIR": str(tmp_path), "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning"}
+    return {
+        "TMPDIR": str(tmp_path),
+        "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning",
+        # Somebody else may have a dashboard on its usual port; then it takes another.
+        "PYTHONWARNINGS": "ignore:Port:UserWarning",
+    }
 
 
 def test_the_program_of_the_page(tmp_path, environment):
