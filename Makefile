@@ -95,10 +95,10 @@ test-sanitized: install-sanitized
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
-# What the benchmark and the examples start, databases among them, is not under test here, and takes long under the
-# preloaded runtime. Neither is the default loop.
+# What the benchmark, the examples and the integrations start, databases among them, is not under test here, and takes
+# long under the preloaded runtime. Neither is the default loop.
 	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
-	  $(PYTEST)
+	  --ignore=tests/integrations --ignore=tests/documentation $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
