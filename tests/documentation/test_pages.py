@@ -17,7 +17,7 @@ EXAMPLES = TESTS.parent / "examples"
 
 RUN_BY_OTHERS = {"metrics.md", "shutdown.md", "virtual_time.md", "watchdog.md"}
 FRAGMENTS = {"shutdown.md": 1}
-LANGUAGES = {"python", "py", "console", "text", "ini", "toml", "yaml", "dockerfile"}
+LANGUAGES = {"python", "py", "console", "text", "ini", "toml", "yaml", "json", "dockerfile"}
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
 
@@ -49,7 +49,7 @@ def test_pages_that_others_run_are_run():
 
 def test_every_example_is_on_the_page():
     shown = {block.title: block.text for block in blocks("examples.md")}
-    there = {f"examples/{path.name}" for path in EXAMPLES.glob("*.py")}
+    there = {str(path.relative_to(EXAMPLES.parent)) for path in EXAMPLES.rglob("*.py")}
     assert shown == {name: f'--8<-- "{name}"\n' for name in there}
 
 
