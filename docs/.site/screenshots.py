@@ -1,6 +1,6 @@
 """Makes docs/images/top.svg and docs/images/bench.svg again, of what the commands really print.
 
-`python docs/.site/screenshots.py top` or `bench`, where mainspring is installed with the extras `top` and `bench`.
+`python docs/.site/screenshots.py top` or `bench RESULT.json...`, where mainspring is installed with these extras.
 """
 
 import io
@@ -20,16 +20,9 @@ IMAGES = SITE.parent / "images"
 
 def printed(*command):
     """What a command of mainspring prints in a terminal with colours."""
-    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "110", "TERM": "xterm-256color"}
+    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "170", "TERM": "xterm-256color"}
     command = [sys.executable, "-m", "mainspring", *command]
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-def first_table(text):
-    """Only that: what follows tells of the machine."""
-    lines = text.splitlines()
-    (end, *_) = [number for number, line in enumerate(lines) if "└" in line]
-    return "\n".join(lines[: end + 1])
 
 
 def draw(name, command, text):
@@ -53,12 +46,12 @@ def top():
     draw("top", "mainspring top http://localhost:8000/metrics", text)
 
 
-def bench():
-    loops, workloads = "mainspring,uvloop,rloop", ["call_soon, *", "sleep(0)*", "*cancelled", "*streams, 1 KiB x 10"]
+def bench(*results):
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--rounds", "2", "--loops", loops, "--output", folder, "--workloads", *workloads]
-        text = printed("bench", *options)
-    draw("bench", f"mainspring bench --loops {loops} --workloads ...", first_table(text))
+        text = printed("bench", "--from", *results, "--output", folder)
+    # The first screen of a high terminal.
+    draw("bench", "mainspring bench", "\n".join(text.splitlines()[:40]))
 
 
-{"top": top, "bench": bench}[sys.argv[1]]()
+command, *arguments = sys.argv[1:]
+{"top": top, "bench": bench}[command](*arguments)
