@@ -50,6 +50,7 @@ def test_the_program(folder, loop_name, number):
         check_end(server, loop_name, number)
 
 
+@pytest.mark.parametrize("loop_name", ["mainspring"])
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers(folder, loop_name, method):
     change(folder, "workers=1", "workers=2")

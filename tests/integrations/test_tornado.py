@@ -72,9 +72,10 @@ def test_the_old_start(folder, loop_name):
     assert status == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("loop_name", ["mainspring"])
 def test_forked_processes(folder, loop_name):
-    command = [sys.executable, *(["-m", "mainspring", "run"] if loop_name == "mainspring" else []), "old_start.py"]
-    with running([*command, "fork"], folder) as server:
+    command = [sys.executable, "-m", "mainspring", "run", "old_start.py", "fork"]
+    with running(command, folder) as server:
         seen = workers_seen(server, 2)
     assert list(seen.values()) == [LOOP_CLASSES[loop_name]] * 2
     assert server.process.pid not in seen

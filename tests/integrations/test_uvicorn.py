@@ -23,8 +23,7 @@ def command(loop_name, *options):
     return [word.replace("mainspring:new_event_loop", factory) for word in command_of(PAGE)] + [*options]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize(("http", "number"), [("h11", signal.SIGTERM), ("httptools", signal.SIGINT)])
 def test_a_server(tmp_path, loop_name, http, number):
     pytest.importorskip(http)
     add_service("asgi", tmp_path)
@@ -64,6 +63,7 @@ def test_tls(tmp_path, loop_name, authority):
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("loop_name", ["mainspring"])
 def test_an_inherited_socket(tmp_path, loop_name):
     add_service("asgi", tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listening:
