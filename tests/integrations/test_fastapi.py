@@ -1,8 +1,6 @@
 """FastAPI on uvicorn, by the command and with the tests of docs/integrations/fastapi.md."""
 
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,8 +8,9 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 pytest.importorskip("httpx")
-from helpers.programs import clean_environment
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
+from helpers.pages import python_blocks
+from helpers.scripts import run_suite
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running
 
 PAGE = "integrations/fastapi.md"
 NUMBERS = [str(number) for number in range(20)]
@@ -20,7 +19,6 @@ NUMBERS = [str(number) for number in range(20)]
 @pytest.fixture
 def folder(tmp_path):
     add_service("fastapi", tmp_path)
-    write_files(PAGE, tmp_path)
     return tmp_path
 
 
@@ -60,7 +58,6 @@ def test_what_is_under_way_is_finished(server, loop_name):
 
 
 def test_the_tests_of_the_page(folder):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_service.py"]
-    done = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout
-    assert "1 passed" in done.stdout
+    (suite,) = python_blocks(PAGE)
+    done = run_suite(folder, suite)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
