@@ -15,7 +15,7 @@ def run_script(folder, code, *arguments, env=(), timeout=60):
 def run_suite(folder, code, *options, ini="", env=(), timeout=60):
     """Run a suite of tests with pytest, these options and lines of pytest.ini; a CompletedProcess with text."""
     (folder / "test_suite.py").write_text(code)
-    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
+    (folder / "pytest.ini").write_text(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}\n")
     return _run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *options], folder, env, timeout)
 
 
