@@ -130,6 +130,14 @@ def test_the_cell_of_the_page(notebook):
     assert notebook.run("ticking.cancel()")[1] == "True"
 
 
+def test_the_loops_of_its_threads(notebook):
+    code = """
+    import asyncio, gc
+    {type(found) for found in gc.get_objects() if isinstance(found, asyncio.AbstractEventLoop)}
+    """
+    assert notebook.run(code)[1] == "{mainspring._loop.Loop}"
+
+
 def test_an_exception(notebook):
     assert notebook.run("await asyncio.sleep(0); 1 / 0")[2] == "ZeroDivisionError"
 
