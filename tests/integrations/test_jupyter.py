@@ -1,13 +1,12 @@
 """A Jupyter kernel on this loop, driven by a real client, and IPython."""
 
 import contextlib
-import re
 import subprocess
 import sys
 
 import mainspring
 import pytest
-from helpers.pages import DOCS, python_blocks
+from helpers.pages import blocks, python_blocks
 from helpers.programs import clean_environment
 
 pytest.importorskip("ipykernel")
@@ -68,9 +67,7 @@ def environment(tmp_path_factory):
 @contextlib.contextmanager
 def started(folder, environment):
     """A kernel from the kernel.json of the page, and a client of it."""
-    (text,) = re.findall(
-        r"^```json\n(.*?)^```$", (DOCS / "integrations/jupyter.md").read_text(), re.MULTILINE | re.DOTALL
-    )
+    (text,) = [block.text for block in blocks("integrations/jupyter.md") if block.language == "json"]
     specification = folder / "kernels" / "mainspring"
     specification.mkdir(parents=True)
     (specification / "kernel.json").write_text(text)
