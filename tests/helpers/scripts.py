@@ -6,13 +6,13 @@ import sys
 from helpers.programs import clean_environment
 
 
-def run_script(folder, code, *arguments, env=(), timeout=60):
+def run_script(folder, code, *arguments, env=(), timeout=100):
     """Write Python code to a file in the folder and run it there; a CompletedProcess with text."""
     (folder / "program.py").write_text(code)
     return _run(["program.py", *map(str, arguments)], folder, env, timeout)
 
 
-def run_suite(folder, code, *options, ini="", env=(), timeout=60):
+def run_suite(folder, code, *options, ini="", env=(), timeout=100):
     """Run a suite of tests with pytest, these options and lines of pytest.ini; a CompletedProcess with text."""
     (folder / "test_suite.py").write_text(code)
     (folder / "pytest.ini").write_text(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}\n")
