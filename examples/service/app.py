@@ -1,5 +1,6 @@
 """The application: what it needs is opened before the first request and closed after the last."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,7 +39,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.registry, state.database, state.cache = registry, database, cache
         state.request_seconds = metrics.request_seconds(registry)
         state.items = ItemStore(database, cache, settings.cache_seconds, registry)
+        relieve_collector()
         yield
+
+
+def relieve_collector() -> None:
+    """Tell the garbage collector that what there is now stays, and not to look for cycles after every few requests.
+
+    By default it takes a seventh of a read's processor time, for next to nothing: requests leave few cycles behind.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def create_app() -> FastAPI:
