@@ -84,10 +84,11 @@ def main():
                 for loop in options.loops.split(","):
                     with_loop = f"{command} --loop {LOOPS[loop]}"
                     results[name, loop].append(measure(with_loop, folder, workers, environment, options.seconds))
-    print(f"{'medians':24} {'loop':10} {'req/s':>8} {'per CPU s':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    for (name, loop), figures in results.items():
-        wall, processor, p50, p99 = map(statistics.median, zip(*figures, strict=True))
-        print(f"{name:24} {loop:10} {wall:8,.0f} {processor:10,.0f} {p50:8.2f} {p99:8.2f}")
+    print(f"{'medians (best)':24} {'loop':10} {'req/s':>18} {'per CPU second':>18} {'p50 ms':>8} {'p99 ms':>8}")
+    for (name, loop), rounds in results.items():
+        wall, processor, *latencies = zip(*rounds, strict=True)
+        rates = (f"{statistics.median(each):8,.0f} ({max(each):7,.0f})" for each in (wall, processor))
+        print(f"{name:24} {loop:10}", *rates, *(f"{statistics.median(each):8.2f}" for each in latencies))
 
 
 if __name__ == "__main__":
