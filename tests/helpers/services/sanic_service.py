@@ -35,3 +35,9 @@ async def stopped(app):
 async def scale(request, number):
     request.app.m.scale(number)
     return json(None)
+
+
+@app.post("/terminate")
+async def terminate(request):
+    request.app.m.terminate()
+    return json(None)
