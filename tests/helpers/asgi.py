@@ -45,3 +45,11 @@ def workers_seen(server, count, beside=()):
         if answer["process"] not in beside:
             seen[answer["process"]] = answer["loop"]
     return seen
+
+
+def check_end(server, loop_name, number):
+    """A signal ends it with status 0, after the application's lifespan, and nothing is raised."""
+    status, text = server.end(number)
+    assert status == 0, text
+    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
+    assert "Traceback" not in text

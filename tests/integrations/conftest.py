@@ -1,6 +1,6 @@
 """Database servers, started once for all tests that are their clients."""
 
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 from mainspring.benchmarks.postgresql_server import postgresql
@@ -32,6 +32,26 @@ def postgresql_environment():
             "PGDATABASE": "postgres",
             "PGSSLMODE": "disable",
         }
+
+
+@pytest.fixture
+def on_connections(postgresql_environment, monkeypatch, mainspring_loop):
+    """Makes, of a library's function that connects, one that runs a coroutine function with so many connections."""
+    for name, value in postgresql_environment.items():
+        monkeypatch.setenv(name, value)
+
+    async def main(connect, function, count):
+        async with AsyncExitStack() as stack:
+            connections = []
+            for _ in range(count):
+                connections.append(await connect())
+                stack.push_async_callback(connections[-1].close)
+            return await function(*connections)
+
+    def on_connections(connect):
+        return lambda function, count=1: mainspring_loop.run_until_complete(main(connect, function, count))
+
+    return on_connections
 
 
 @pytest.fixture(scope="session")

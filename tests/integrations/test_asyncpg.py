@@ -1,7 +1,6 @@
 """asyncpg as a client of a real PostgreSQL."""
 
 import asyncio
-import contextlib
 
 import mainspring
 import pytest
@@ -19,20 +18,8 @@ def test_the_program_of_the_page(postgresql_environment):
 
 
 @pytest.fixture
-def connected(postgresql_environment, monkeypatch, mainspring_loop):
-    """Runs a coroutine function with so many connections, on mainspring's loop."""
-    for name, value in postgresql_environment.items():
-        monkeypatch.setenv(name, value)
-
-    async def main(function, count):
-        async with contextlib.AsyncExitStack() as stack:
-            connections = []
-            for _ in range(count):
-                connections.append(await asyncpg.connect())
-                stack.push_async_callback(connections[-1].close)
-            return await function(*connections)
-
-    return lambda function, count=1: mainspring_loop.run_until_complete(main(function, count))
+def connected(on_connections):
+    return on_connections(asyncpg.connect)
 
 
 def test_copy_in_both_directions(connected):

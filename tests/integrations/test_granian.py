@@ -9,7 +9,7 @@ pytest.importorskip("granian")
 pytest.importorskip("starlette")
 pytest.importorskip("websockets")
 pytest.importorskip("httpx")
-from helpers.asgi import check_requests, check_websocket, workers_seen
+from helpers.asgi import check_end, check_requests, check_websocket, workers_seen
 from helpers.servers import LOOP_CLASSES, add_service, command_of, running, without_mainspring, write_files
 
 PAGE = "integrations/granian.md"
@@ -33,13 +33,6 @@ def folder(tmp_path, loop_name):
             file.read_text().replace("mainspring.new_event_loop", "__import__('asyncio').SelectorEventLoop")
         )
     return tmp_path
-
-
-def check_end(server, loop_name, number):
-    status, text = server.end(number)
-    assert status == 0, text
-    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
-    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

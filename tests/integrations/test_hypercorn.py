@@ -9,7 +9,7 @@ pytest.importorskip("hypercorn")
 pytest.importorskip("starlette")
 pytest.importorskip("websockets")
 httpx = pytest.importorskip("httpx")
-from helpers.asgi import check_requests, check_websocket, workers_seen  # noqa: E402
+from helpers.asgi import check_end, check_requests, check_websocket, workers_seen  # noqa: E402
 from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files  # noqa: E402
 
 PAGE = "integrations/hypercorn.md"
@@ -25,13 +25,6 @@ def folder(tmp_path, loop_name):
             program = file.read_text().replace("mainspring.install()", "").replace("mainspring.run", "asyncio.run")
             file.write_text("import asyncio\n" + program)
     return tmp_path
-
-
-def check_end(server, loop_name, number):
-    status, text = server.end(number)
-    assert status == 0, text
-    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
-    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
