@@ -58,7 +58,7 @@ OURS = mainspring or not ([default or -default)
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
-.PHONY: help bench install test wheel asan install-sanitized test-sanitized leaks test-leaks tsan test-threads check docs \
+.PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized leaks test-leaks tsan test-threads check docs \
         conformance faults life callgrind fuzz races load soak campaign-environment system clean
 
 help:
@@ -80,6 +80,9 @@ install: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja .
 
 test: install
+	$(MAKE) test-installed
+
+test-installed:
 	$(CMAKE) --preset dev && $(CMAKE) --build --preset dev
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset dev
 	$(BIN)/python -m pytest $(PYTEST)
@@ -92,6 +95,9 @@ install-sanitized: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
 
 test-sanitized: install-sanitized
+	$(MAKE) test-installed-sanitized
+
+test-installed-sanitized:
 	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
