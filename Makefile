@@ -58,8 +58,9 @@ OURS = mainspring or not ([default or -default)
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
-.PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized leaks test-leaks tsan test-threads check docs \
-        conformance faults life callgrind fuzz races load soak campaign-environment system clean
+.PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized \
+        leaks test-leaks tsan test-threads check docs conformance faults life callgrind fuzz races load soak \
+        campaign-environment system clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
