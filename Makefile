@@ -79,6 +79,7 @@ bench: $(BIN)/python
 
 install: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) --group test cmake ninja .
+	$(BIN)/python -m pip install --quiet --group integrations || echo 'test: without some of the integrations, which are skipped'
 
 test: install
 	$(MAKE) test-installed
