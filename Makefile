@@ -95,12 +95,12 @@ asan:
 
 install-sanitized: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
+	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 
 test-sanitized: install-sanitized
 	$(MAKE) test-installed-sanitized
 
 test-installed-sanitized:
-	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
 # What the benchmark, the examples and the integrations start, databases among them, is not under test here, and takes
