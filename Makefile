@@ -104,9 +104,10 @@ test-installed-sanitized:
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
 	$(ASAN_RUN) $(BIN)/python tests/conformance
 # What the benchmark, the examples and the integrations start, databases among them, is not under test here, and takes
-# long under the preloaded runtime. Neither is the default loop.
+# long under the preloaded runtime; so do suites of tests that are run by a test. Neither is the default loop.
 	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
-	  --ignore=tests/integrations --ignore=tests/documentation $(PYTEST)
+	  --ignore=tests/integrations --ignore=tests/documentation --ignore=tests/packaging --ignore=tests/registration \
+	  $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
