@@ -1,7 +1,6 @@
 """Each program in examples/ runs by itself and prints what it promises."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from helpers.programs import clean_environment
 from helpers.signalled import SignalledProgram, connect
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -152,14 +152,10 @@ NEEDS = {
 OTHERS = {"graceful_shutdown", "many_calls", "structured_logging"}
 
 
-def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHONASYNCIO"))}
-
-
 def printed_by(name):
     """Run an example to its end; its lines."""
     command = [sys.executable, "-W", "always", str(EXAMPLES / f"{name}.py")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, env=clean_environment())
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout.splitlines()
 
@@ -211,7 +207,7 @@ def test_structured_logging():
 
 def test_graceful_shutdown():
     command = [sys.executable, str(EXAMPLES / "graceful_shutdown.py")]
-    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment()) as process:
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=clean_environment()) as process:
         program = SignalledProgram(process)
         with connect(program.expect_port()) as connection:
             connection.sendall(b"one\n")

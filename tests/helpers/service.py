@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers.programs import clean_environment
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -36,8 +38,9 @@ class Service:
 
     def wait(self):
         """Wait for its end."""
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, "".join(self._read) + errors
+        # Popen.communicate() would not give what was read ahead together with the last line.
+        self._read.append(self.process.stderr.read())
+        return self.process.wait(timeout=60), "".join(self._read)
 
 
 @contextlib.contextmanager
@@ -45,9 +48,13 @@ def started(command, environment, folder):
     """A process as the README starts it, with this Python; killed, and its workers, if it does not end by itself."""
     words = shlex.split(command)
     words = [sys.executable, *(words[1:] if words[0] == "python" else ["-m", *words])]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHONASYNCIO"))}
     process = subprocess.Popen(
-        words, cwd=folder, stderr=subprocess.PIPE, text=True, env={**clean, **environment}, start_new_session=True
+        words,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(environment),
+        start_new_session=True,
     )
     try:
         yield process

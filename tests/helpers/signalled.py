@@ -34,8 +34,9 @@ class SignalledProgram:
 
     def end(self):
         """Wait for its end: its status, what else it printed, and its errors."""
-        out, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, out.splitlines(), errors
+        # Popen.communicate() would not give what was read ahead together with the last line.
+        out, errors = self.process.stdout.read(), self.process.stderr.read()
+        return self.process.wait(timeout=60), out.splitlines(), errors
 
 
 PRELUDE = """
