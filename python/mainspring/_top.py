@@ -1,18 +1,23 @@
-"""``mainspring top URL``: what the loops behind a Prometheus endpoint do, live in the terminal."""
+"""``mainspring top PID-or-URL``: what the loops behind a Prometheus endpoint do, live in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import http.client
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
+from mainspring._listening import listening
 
 Samples = Mapping[tuple[str, ...], float]
 """The values of a loop by name, without ``mainspring_``, and the values of their other labels."""
@@ -23,38 +28,57 @@ PREFIX = "mainspring_"
 def main(arguments: list[str]) -> int:
     """Run the command with these arguments; the exit status."""
     parser = argparse.ArgumentParser(prog="mainspring top", description="What loops do, live in the terminal.")
-    parser.add_argument("url", help="where mainspring.prometheus is served, such as http://localhost:8000/metrics")
+    parser.add_argument(
+        "target",
+        metavar="PID-or-URL",
+        help="where mainspring.prometheus is served, such as http://localhost:8000/metrics, or a process that does",
+    )
     parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="between two looks (1)")
     parser.add_argument("--once", action="store_true", help="look twice, print once and end")
     options = parser.parse_args(arguments)
     console = Console()
     try:
-        before, asked = scrape(options.url), time.monotonic()
+        url = find(int(options.target)) if options.target.isdecimal() else options.target
+        before, asked = scrape(url), time.monotonic()
         if not before:
-            print(f"mainspring top: there are no metrics of mainspring at {options.url}", file=sys.stderr)
+            print(f"mainspring top: there are no metrics of mainspring at {url}", file=sys.stderr)
             return 1
         if options.once:
             time.sleep(options.interval)
-            now = scrape(options.url)
+            now = scrape(url)
             console.print(table(before, now, time.monotonic() - asked))
             return 0
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(options.interval)
-                now, then, asked = scrape(options.url), asked, time.monotonic()
+                now, then, asked = scrape(url), asked, time.monotonic()
                 live.update(table(before, now, asked - then), refresh=True)
                 before = now
     except KeyboardInterrupt:
         return 0
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, psutil.Error) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        print(f"mainspring top: {options.url}: {reason}", file=sys.stderr)
+        print(f"mainspring top: {options.target}: {reason}", file=sys.stderr)
         return 1
 
 
-def scrape(url: str) -> Mapping[str, Samples]:
-    """The samples of each loop, by its name."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+def find(pid: int) -> str:
+    """The endpoint of a process, or of its children; a ValueError if there is none."""
+    ports = []
+    for host, port in listening(pid):
+        url = f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
+        # What else listens there may answer in any way, or not at all.
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            if scrape(url, timeout=1):
+                return url
+        ports.append(str(port))
+    where = f"only listens at {', '.join(ports)}" if ports else "listens nowhere"
+    raise ValueError(f"the process serves no metrics of mainspring at /metrics: it {where}")
+
+
+def scrape(url: str, timeout: float = 10) -> Mapping[str, Samples]:
+    """The samples of each loop, by its name; for so many seconds the server may be silent."""
+    with urllib.request.urlopen(url, timeout=timeout) as answer:
         text = answer.read().decode()
     loops: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text):

@@ -1,16 +1,18 @@
 """`mainspring top`: what it shows of loops that are served by mainspring.prometheus."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 
 import pytest
-from helpers import connected, run_program
+from helpers import connected, run_program, start_program
 from helpers.scraping import exported
 
 prometheus_client = pytest.importorskip("prometheus_client")
+pytest.importorskip("psutil")
 pytest.importorskip("rich")
 from mainspring._top import quantile  # noqa: E402
 from mainspring.prometheus import Collector  # noqa: E402
@@ -75,6 +77,63 @@ def test_other_metrics_and_nobody_there(address):
     assert done.returncode == 1
     assert "Connection refused" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SERVICE = """
+import asyncio, socket
+import mainspring
+from mainspring.prometheus import Collector
+from prometheus_client import REGISTRY, start_http_server
+
+async def main():
+    # Ports that listen as well, of which one never answers and one with what is no HTTP.
+    silent = socket.create_server(("127.0.0.1", 0))
+    await asyncio.start_server(lambda reader, writer: (writer.write(b"220 mail\\r\\n"), writer.close()), "127.0.0.1", 0)
+    REGISTRY.register(Collector(asyncio.get_running_loop(), name="found"))
+    start_http_server(0, addr=ADDRESS)
+    print("serving", flush=True)
+    await asyncio.to_thread(input)
+
+mainspring.run(main())
+"""
+
+
+@contextlib.contextmanager
+def serving(address):
+    process = start_program(SERVICE.replace("ADDRESS", repr(address)), stdin=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == "serving\n"
+        yield process
+        assert process.communicate("\n") == ("", "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_the_endpoint_of_a_process_is_found(address):
+    with serving(address) as process:
+        done = top(str(process.pid), "--once", "--interval", "0.05")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "found" in done.stdout
+    assert cells(done.stdout)["busy"] == ["not measured"]
+
+
+def test_a_process_without_an_endpoint_and_none():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        held = {"stdin": subprocess.PIPE, "pass_fds": [taken.fileno()]}
+        with subprocess.Popen([sys.executable, "-c", "input()"], **held) as process:
+            done = top(str(process.pid), "--once")
+            process.communicate(b"\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"mainspring top: {process.pid}: the process serves no metrics of mainspring at /metrics: "
+        f"it only listens at {port}\n",
+    )
+    done = top(str(process.pid), "--once")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"mainspring top: {process.pid}: process PID not found")
 
 
 def test_a_quantile_is_that_of_the_time_between_two_looks():
