@@ -183,6 +183,8 @@ bool load_pools(ModuleState& state) {
   if (state.thread_pool) return true;
   const Ref module = Ref::steal(PyImport_ImportModule("mainspring._executor"));
   if (!module) return false;
+  // The import lets other threads run, and a loop of one of them may have been first.
+  if (state.thread_pool) return true;
   state.thread_pool_submit = PyObject_GetAttrString(module.get(), "SUBMIT");
   state.thread_pool_module = PyObject_GetAttrString(module.get(), "THREAD_MODULE");
   state.make_pool = PyObject_GetAttrString(module.get(), "make_pool");

@@ -131,10 +131,10 @@ PyObject* drive_tls(PyObject* self, PyObject* protocol) {
 PyObject* finds_tls_pointers(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);
   if (!loop || !check_count("_finds_tls_pointers", count, 4, 4)) return nullptr;
-  ModuleState& state = loop->state();
-  if (!state.tls && !(state.tls = TlsState::make())) return nullptr;
+  TlsState* tls = TlsState::of(loop->state());
+  if (!tls) return nullptr;
   TlsState::Pointers found;
-  return PyBool_FromLong(state.tls->usable && state.tls->find_pointers(args[0], args[1], args[2], args[3], &found));
+  return PyBool_FromLong(tls->usable && tls->find_pointers(args[0], args[1], args[2], args[3], &found));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "python/class_guard.hpp"
 
+#include <utility>
+
 #include "python/native.hpp"
 
 namespace mainspring {
@@ -12,7 +14,7 @@ bool ClassGuard::remember(PyTypeObject* type, PyObject* globals, const char* con
     Ref value = Ref::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(type), name.get()));
     if (!value) return false;
     if (PyFunction_Check(value.get()) && PyFunction_GetGlobals(value.get()) != globals) foreign_ = true;
-    entries_.push_back({name.release(), value.release()});
+    entries_.push_back({std::move(name), std::move(value)});
   }
   return true;
 }
@@ -22,9 +24,9 @@ bool ClassGuard::check() {
   if (foreign_) return false;
   const SavedException saved;
   for (const Entry& entry : entries_) {
-    const Ref now = Ref::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(type_), entry.name));
+    const Ref now = Ref::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(type_), entry.name.get()));
     if (!now) PyErr_Clear();
-    if (now.get() != entry.value) return false;
+    if (now.get() != entry.value.get()) return false;
   }
   // The look-ups have given the class a version, unless it has had too many.
   version_ = type_->tp_version_tag;

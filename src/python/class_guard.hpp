@@ -20,8 +20,8 @@ class ClassGuard {
 
  private:
   struct Entry {
-    PyObject* name;
-    PyObject* value;
+    Ref name;
+    Ref value;
   };
 
   bool check();

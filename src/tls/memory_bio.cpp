@@ -60,19 +60,25 @@ long control(openssl::Bio*, int command, long, void*) { return command == kFlush
 bool MemoryBios::make(const openssl::Functions& functions) {
   openssl = &functions;
   get_data.store(functions.bio_get_data, std::memory_order_relaxed);
-  openssl::BioMethod* method = functions.bio_method_new(kSourceAndSink, "mainspring");
-  if (!method || !functions.bio_method_set_read(method, read_source) ||
-      !functions.bio_method_set_write(method, write_target) || !functions.bio_method_set_control(method, control)) {
+  method_ = functions.bio_method_new(kSourceAndSink, "mainspring");
+  if (!method_ || !functions.bio_method_set_read(method_, read_source) ||
+      !functions.bio_method_set_write(method_, write_target) || !functions.bio_method_set_control(method_, control)) {
     return false;
   }
-  reader = functions.bio_new(method);
-  writer = functions.bio_new(method);
+  reader = functions.bio_new(method_);
+  writer = functions.bio_new(method_);
   if (!reader || !writer) return false;
   for (openssl::Bio* bio : {reader, writer}) {
     functions.bio_set_data(bio, this);
     functions.bio_set_init(bio, 1);
   }
   return true;
+}
+
+MemoryBios::~MemoryBios() {
+  if (reader) openssl->bio_free(reader);
+  if (writer) openssl->bio_free(writer);
+  if (method_) openssl->bio_method_free(method_);
 }
 
 // SSL_set0_rbio and SSL_set0_wbio take over a reference and drop the one that they had.

@@ -18,7 +18,12 @@ struct Span {
 
 class MemoryBios {
  public:
-  // False when OpenSSL cannot make them. The BIOs live as long as the process.
+  MemoryBios() = default;
+  MemoryBios(const MemoryBios&) = delete;
+  MemoryBios& operator=(const MemoryBios&) = delete;
+  ~MemoryBios();
+
+  // False when OpenSSL cannot make them. `functions` has to live as long as they.
   bool make(const openssl::Functions& functions);
 
   openssl::Bio* reader = nullptr;
@@ -28,6 +33,9 @@ class MemoryBios {
   Span target;
   openssl::Bio* behind = nullptr;
   const openssl::Functions* openssl = nullptr;
+
+ private:
+  openssl::BioMethod* method_ = nullptr;
 };
 
 // While it lives, `ssl` reads from `data`, then from nothing.

@@ -27,11 +27,12 @@ bool Functions::find(const char* path, unsigned long version) {
          find_symbol(library, "BIO_ctrl_pending", bio_pending) &&
          find_symbol(library, "SSL_set0_rbio", ssl_set_read_bio) &&
          find_symbol(library, "SSL_set0_wbio", ssl_set_write_bio) && find_symbol(library, "BIO_new", bio_new) &&
-         find_symbol(library, "BIO_up_ref", bio_add_reference) && find_symbol(library, "BIO_set_data", bio_set_data) &&
-         find_symbol(library, "BIO_get_data", bio_get_data) && find_symbol(library, "BIO_set_init", bio_set_init) &&
-         find_symbol(library, "BIO_set_flags", bio_set_flags) &&
+         find_symbol(library, "BIO_up_ref", bio_add_reference) && find_symbol(library, "BIO_free", bio_free) &&
+         find_symbol(library, "BIO_set_data", bio_set_data) && find_symbol(library, "BIO_get_data", bio_get_data) &&
+         find_symbol(library, "BIO_set_init", bio_set_init) && find_symbol(library, "BIO_set_flags", bio_set_flags) &&
          find_symbol(library, "BIO_clear_flags", bio_clear_flags) &&
          find_symbol(library, "BIO_meth_new", bio_method_new) &&
+         find_symbol(library, "BIO_meth_free", bio_method_free) &&
          find_symbol(library, "BIO_meth_set_read", bio_method_set_read) &&
          find_symbol(library, "BIO_meth_set_write", bio_method_set_write) &&
          find_symbol(library, "BIO_meth_set_ctrl", bio_method_set_control);

@@ -32,12 +32,14 @@ struct Functions {
   void (*ssl_set_write_bio)(Ssl* ssl, Bio* stolen) = nullptr;
   Bio* (*bio_new)(const BioMethod* method) = nullptr;
   int (*bio_add_reference)(Bio* bio) = nullptr;
+  int (*bio_free)(Bio* bio) = nullptr;
   void (*bio_set_data)(Bio* bio, void* data) = nullptr;
   void* (*bio_get_data)(Bio* bio) = nullptr;
   void (*bio_set_init)(Bio* bio, int value) = nullptr;
   void (*bio_set_flags)(Bio* bio, int flags) = nullptr;
   void (*bio_clear_flags)(Bio* bio, int flags) = nullptr;
   BioMethod* (*bio_method_new)(int type, const char* name) = nullptr;
+  void (*bio_method_free)(BioMethod* method) = nullptr;
   int (*bio_method_set_read)(BioMethod* method, int (*read)(Bio*, char*, int)) = nullptr;
   int (*bio_method_set_write)(BioMethod* method, int (*write)(Bio*, const char*, int)) = nullptr;
   int (*bio_method_set_control)(BioMethod* method, long (*control)(Bio*, int, long, void*)) = nullptr;

@@ -52,12 +52,8 @@ bool TlsProtocol::check(PyObject* object) {
 }
 
 int TlsProtocol::drive(Loop* loop, PyObject* object) {
-  ModuleState& module = loop->state();
-  if (!module.tls) {
-    if (!(module.tls = TlsState::make())) return -1;
-    if (module.tls->usable) module.tls_transports.type = module.tls->transport.type();
-  }
-  TlsState* tls = module.tls;
+  TlsState* tls = TlsState::of(loop->state());
+  if (!tls) return -1;
   TlsProtocol* self = from(object);
   if (!tls->usable || self->tls_ || !self->sslobj) return 0;
   if (reinterpret_cast<PyObject*>(Py_TYPE(self->sslobj)) != tls->object_type) return 0;

@@ -1,6 +1,9 @@
 #include "tls/tls_state.hpp"
 
+#include <memory>
 #include <new>
+
+#include "loop/module_state.hpp"
 
 namespace mainspring {
 
@@ -23,15 +26,28 @@ PyObject* attribute(const Ref& object, const char* name) {
 
 }  // namespace
 
-TlsState* TlsState::make() {
-  auto* state = new (std::nothrow) TlsState();
-  if (!state) {
+TlsState* TlsState::of(ModuleState& module) {
+  if (module.tls) return module.tls;
+  std::unique_ptr<TlsState> made(new (std::nothrow) TlsState());
+  if (!made) {
     PyErr_NoMemory();
     return nullptr;
   }
-  state->usable = state->fill();
+  made->usable = made->fill();
   PyErr_Clear();
-  return state;
+  // What it imports and calls lets other threads run, and a loop of one of them may have been first.
+  if (!module.tls) {
+    if (made->usable) module.tls_transports.type = made->transport.type();
+    module.tls = made.release();
+  }
+  return module.tls;
+}
+
+TlsState::~TlsState() {
+  for (PyObject* object :
+       {raw_type, object_type, do_handshake, wrapped, flushing, shutdown, again_errors, app_state_init}) {
+    Py_XDECREF(object);
+  }
 }
 
 bool TlsState::fill() {

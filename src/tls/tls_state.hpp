@@ -8,6 +8,8 @@
 
 namespace mainspring {
 
+struct ModuleState;
+
 struct TlsState {
   openssl::Functions openssl;
   bool usable = false;
@@ -27,8 +29,14 @@ struct TlsState {
   PyObject* app_state_init = nullptr;  // asyncio.sslproto.AppProtocolState.STATE_INIT
   ClassGuard transport;                // mainspring._tls.TlsTransport
 
-  // A new state; not usable, and without an exception, where anything is not as it has to be. nullptr without memory.
-  static TlsState* make();
+  TlsState() = default;
+  TlsState(const TlsState&) = delete;
+  TlsState& operator=(const TlsState&) = delete;
+  ~TlsState();
+
+  // The module's state, made where there is none; not usable, and without an exception, where anything is not as it has
+  // to be. nullptr, with an exception, without memory.
+  static TlsState* of(ModuleState& module);
 
   // The pointers inside an ssl.SSLObject over two ssl.MemoryBIO.
   struct Pointers {
