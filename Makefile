@@ -2,8 +2,8 @@
 #
 #   make bench    compare event loops on this machine (BENCH="--quick" for two to three minutes)
 #   make test     all tests: C++ by ctest, Python by pytest
-#   make asan     these and CPython's own asyncio tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make leaks    tests under LeakSanitizer (LEAKS="tests" for all of them)
+#   make asan     these and CPython's own asyncio tests under AddressSanitizer, UndefinedBehaviorSanitizer, LeakSanitizer
+#   make leaks    some tests under LeakSanitizer with complete stacks (LEAKS="tests" for all of them)
 #   make tsan     everything with threads under ThreadSanitizer
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make faults   each system call and each allocation of the loop fails in turn (FAULTS="--loop uvloop tcp")
@@ -35,6 +35,7 @@ BIN = $(VENV)/bin
 CMAKE = PATH="$(abspath $(BIN)):$$PATH" cmake
 # Debug information and no optimisation across files, so that a report names its line.
 SANITIZER ?= address,undefined
+PRESET = $(if $(filter thread,$(SANITIZER)),tsan,asan)
 SANITIZED = -C cmake.define.MAINSPRING_SANITIZE=$(SANITIZER) -C cmake.define.MAINSPRING_LTO=OFF \
             -C cmake.build-type=RelWithDebInfo
 # The interpreter itself is not instrumented: the runtime is loaded first, and Python's own arenas are switched off.
@@ -42,8 +43,11 @@ ASAN_RUN = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-na
            $$(g++ -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
            UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 
-# What LeakSanitizer looks at, which takes each allocation's stack apart: a file for each kind of object that is made
-# and lost by the thousand.
+# LeakSanitizer over what the module itself allocates.
+LEAKS_RUN = $(ASAN_RUN) $(BIN)/python tests/sanitizers/leaks.py --native
+
+# What LeakSanitizer looks at when it takes each allocation's stack apart, to tell the Python objects that the module has
+# lost: a file for each kind of object that is made and lost by the thousand.
 LEAKS ?= tests/streams/test_data.py tests/streams/test_stream_api.py tests/sockets/test_sock_methods.py \
          tests/tls/test_data.py tests/datagrams/test_datagrams.py tests/executor/test_run_in_executor.py \
          tests/loop/test_timers.py
@@ -95,17 +99,17 @@ asan:
 
 install-sanitized: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
-	$(CMAKE) --preset asan && $(CMAKE) --build --preset asan
+	$(CMAKE) --preset $(PRESET) && $(CMAKE) --build --preset $(PRESET)
 
 test-sanitized: install-sanitized
 	$(MAKE) test-installed-sanitized
 
 test-installed-sanitized:
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset asan
-	$(ASAN_RUN) $(BIN)/python tests/conformance
+	$(LEAKS_RUN) tests/conformance
 # What the benchmark, the examples and the integrations start, databases among them, is not under test here, and takes
 # long under the preloaded runtime; so do suites of tests that are run by a test. Neither is the default loop.
-	$(ASAN_RUN) $(BIN)/python -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
+	$(LEAKS_RUN) -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
 	  --ignore=tests/integrations --ignore=tests/documentation --ignore=tests/packaging --ignore=tests/registration \
 	  $(PYTEST)
 
@@ -113,17 +117,14 @@ test-installed-sanitized:
 leaks:
 	$(MAKE) test-leaks VENV=$(VENV)-asan
 
-test-leaks: $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test .
+test-leaks: install-sanitized
 	$(ASAN_RUN) $(BIN)/python tests/sanitizers/leaks.py -m pytest -k mainspring --timeout 600 $(LEAKS) $(PYTEST)
 
 tsan:
 	$(MAKE) test-threads VENV=$(VENV)-tsan SANITIZER=thread
 
-test-threads: $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(CONFIG) $(SANITIZED) --group test cmake ninja .
-	$(CMAKE) --preset tsan && $(CMAKE) --build --preset tsan
-	PATH="$(abspath $(BIN)):$$PATH" ctest --preset tsan
+test-threads: install-sanitized
+	PATH="$(abspath $(BIN)):$$PATH" ctest --preset $(PRESET)
 	$(TSAN_RUN) $(BIN)/python -m pytest -k '($(OURS)) and not fork' -o timeout=400 $(THREADED) $(PYTEST)
 
 check: $(BIN)/python

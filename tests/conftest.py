@@ -1,6 +1,7 @@
 """Fixtures that every test may use: the event loops under comparison, and descriptors counted around each test."""
 
 import gc
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -13,6 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("helpers")
 
 from helpers import LOOPS, Authority, collect_errors, finish, is_mainspring, open_descriptors  # noqa: E402
+
+
+def pytest_configure(config):
+    # See tests/sanitizers/leaks.py. The workers of pytest-xdist do this by themselves.
+    if "ASAN_OPTIONS_OF_PROGRAMS" in os.environ and not config.getoption("numprocesses", None):
+        os.environ["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS_OF_PROGRAMS"]
+        del os.environ["LSAN_OPTIONS"]
 
 
 @pytest.fixture(params=list(LOOPS))

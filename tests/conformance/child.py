@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import json
+import os
 import sys
 import unittest
 from asyncio import unix_events
@@ -86,4 +87,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # See tests/sanitizers/leaks.py.
+    if "ASAN_OPTIONS_OF_PROGRAMS" in os.environ:
+        os.environ["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS_OF_PROGRAMS"]
+        del os.environ["LSAN_OPTIONS"]
     main()

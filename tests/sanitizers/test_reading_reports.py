@@ -35,6 +35,11 @@ def test_a_leak_is_ours_when_our_code_allocated_it(stack, ours):
     report = f"==1==ERROR: LeakSanitizer: detected memory leaks\n\n{leak}\n\nSUMMARY: AddressSanitizer: 8 byte(s)\n"
     assert leaks.leaks_of(report) == [leak]
     assert leaks.is_ours(leak) == ours
+    assert not leaks.is_error(report)
+
+
+def test_an_error_is_not_taken_for_leaks():
+    assert leaks.is_error("==1==ERROR: AddressSanitizer: SEGV on unknown address 0x0 (pc 0x1)\n")
 
 
 @pytest.mark.parametrize(
