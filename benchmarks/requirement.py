@@ -10,9 +10,9 @@ class MissingRequirementError(Exception):
     """Something that the workload needs is not installed; the text says what, and how to get it."""
 
 
-def required(module: str) -> ModuleType:
-    """Import a package of the ``bench`` extra."""
+def required(module: str, install: str = "'mainspring[bench]'") -> ModuleType:
+    """Import what ``pip install`` gets by this name: a package of the ``bench`` extra, unless it is another."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingRequirementError(f"needs the package {error.name!r} (pip install 'mainspring[bench]')") from error
+        raise MissingRequirementError(f"needs the package {error.name!r} (pip install {install})") from error

@@ -1,4 +1,4 @@
-"""The workloads that are a client of a database: the client in this process, the database on the other processor."""
+"""The workloads that are a client of a service: the client in this process, the service on the other processor."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class ServiceClientWorkload:
     connections: int
     batch: int = 1
     """How many requests one call makes."""
+    threads: bool = False
+    """Whether other threads take part; such a client is not confined to one processor."""
     unit: Unit = REQUESTS
     network: bool = True
     quick: bool = False
@@ -40,7 +42,8 @@ class ServiceClientWorkload:
     def measure(self, factory: LoopFactory, check: LoopCheck, windows: Windows) -> Measurement:
         processors = allowed_processors()
         with self.service(processors[1] if len(processors) > 1 else None) as port:
-            pin_to(0, processors)
+            if not self.threads:
+                pin_to(0, processors)
             with asyncio.Runner(loop_factory=factory) as runner:
                 return runner.run(self._ask(port, check, windows))
 

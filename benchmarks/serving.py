@@ -53,18 +53,7 @@ class ServerWorkload:
         return float(figures["requests"] / figures["server_seconds"])
 
     def _judged(self, loop_class: str, figures: dict[str, Any]) -> Measurement:
-        return Measurement(
-            value=self.value(figures),
-            loop_class=loop_class,
-            details={
-                "wall_requests_per_second": figures["requests_per_second"],
-                "p50_us": figures["p50_us"],
-                "p99_us": figures["p99_us"],
-                "p999_us": figures["p999_us"],
-                "server_load": figures["server_seconds"] / figures["seconds"],
-                "generator_load": figures["generator_seconds"] / figures["seconds"],
-            },
-        )
+        return measurement_of(loop_class, figures, self.value(figures))
 
     async def _serve(self, check: LoopCheck, windows: Windows, generator_cpu: int | None) -> tuple[str, dict[str, Any]]:
         async with self.start() as address:
@@ -85,6 +74,22 @@ class ServerWorkload:
             cpu=generator_cpu,
             tls=self.tls,
         )
+
+
+def measurement_of(loop_class: str, figures: dict[str, Any], value: float) -> Measurement:
+    """What the load generator reports, beside the value that is judged."""
+    return Measurement(
+        value=value,
+        loop_class=loop_class,
+        details={
+            "wall_requests_per_second": figures["requests_per_second"],
+            "p50_us": figures["p50_us"],
+            "p99_us": figures["p99_us"],
+            "p999_us": figures["p999_us"],
+            "server_load": figures["server_seconds"] / figures["seconds"],
+            "generator_load": figures["generator_seconds"] / figures["seconds"],
+        },
+    )
 
 
 def share_processors() -> int | None:
