@@ -19,8 +19,8 @@ def successor(number: int) -> int:
 
 @asynccontextmanager
 async def connect(port: int) -> AsyncIterator[Request]:
-    distributed = required("distributed", "distributed")
-    with tempfile.TemporaryDirectory() as folder:
+    distributed, settings = required("distributed", "distributed"), required("dask.config", "distributed")
+    with tempfile.TemporaryDirectory() as folder, settings.set({"temporary-directory": folder}):
         async with (
             distributed.LocalCluster(
                 n_workers=1,
@@ -30,7 +30,6 @@ async def connect(port: int) -> AsyncIterator[Request]:
                 protocol="tcp://",
                 host="127.0.0.1",
                 dashboard_address=None,
-                local_directory=folder,
                 asynchronous=True,
             ) as cluster,
             distributed.Client(cluster, asynchronous=True) as client,

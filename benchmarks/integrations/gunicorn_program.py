@@ -18,6 +18,9 @@ class Application(BaseApplication):
     def load_config(self) -> None:
         self.cfg.set("bind", f"127.0.0.1:{sys.argv[2]}")
         self.cfg.set("worker_class", Worker)
+        # Its socket would leave a folder in the user's home.
+        if "control_socket_disable" in self.cfg.settings:
+            self.cfg.set("control_socket_disable", True)
 
     def load(self) -> Any:
         return application

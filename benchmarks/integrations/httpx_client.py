@@ -1,4 +1,4 @@
-"""httpx, fifty requests at once to a server on the other processor."""
+"""httpx, twenty requests at once to a server on the other processor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from mainspring.benchmarks.requirement import required
 from mainspring.benchmarks.service_client import Request, ServiceClientWorkload
 
-AT_ONCE = 50
+# As many connections as a client keeps unless told otherwise.
+AT_ONCE = 20
 
 
 @contextmanager
@@ -39,4 +40,4 @@ async def connect(port: int) -> AsyncIterator[Request]:
         yield get
 
 
-WORKLOAD = ServiceClientWorkload("httpx, 50 requests at once", answering, connect, 1, batch=AT_ONCE)
+WORKLOAD = ServiceClientWorkload("httpx, 20 requests at once", answering, connect, 1, batch=AT_ONCE)
