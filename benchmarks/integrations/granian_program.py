@@ -6,6 +6,7 @@ import sys
 from asyncio import AbstractEventLoop
 
 from granian import Granian, loops
+from granian.constants import Interfaces
 from mainspring.benchmarks.integrations.loop_path import factory_at
 
 
@@ -17,7 +18,7 @@ def new_loop() -> AbstractEventLoop:
 if __name__ == "__main__":
     Granian(
         "mainspring.benchmarks.integrations.asgi:application",
-        interface="asgi",
+        interface=Interfaces.ASGI,
         address="127.0.0.1",
         port=int(sys.argv[2]),
         workers=1,
