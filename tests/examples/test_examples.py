@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.programs import clean_environment
-from helpers.signalled import SignalledProgram, connect
+from helpers.signalled import connect, controlled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -207,8 +207,8 @@ def test_structured_logging():
 
 def test_graceful_shutdown():
     command = [sys.executable, str(EXAMPLES / "graceful_shutdown.py")]
-    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=clean_environment()) as process:
-        program = SignalledProgram(process)
+    process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=clean_environment())
+    with controlled(process) as program:
         with connect(program.expect_port()) as connection:
             connection.sendall(b"one\n")
             program.expect("request one")

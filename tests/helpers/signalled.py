@@ -49,15 +49,18 @@ def say(*words):
 
 
 @contextlib.contextmanager
-def signalled(code, *arguments, **keywords):
-    """Start such a program; it is killed if it has not ended by itself."""
-    process = start_program(PRELUDE + textwrap.dedent(code), *arguments, **keywords)
+def controlled(process):
+    """A process with text pipes as a SignalledProgram; it is killed if it has not ended by itself."""
     try:
         yield SignalledProgram(process)
     finally:
-        if process.poll() is None:
-            process.kill()
+        process.kill()
         process.communicate()
+
+
+def signalled(code, *arguments, **keywords):
+    """Start a program that has PRELUDE in front."""
+    return controlled(start_program(PRELUDE + textwrap.dedent(code), *arguments, **keywords))
 
 
 def connect(port):

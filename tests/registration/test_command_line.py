@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mainspring
 import pytest
+from helpers.signalled import controlled
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "mainspring"
 WAYS = {"mainspring": [str(SCRIPT)], "python -m mainspring": [sys.executable, "-m", "mainspring"]}
@@ -99,13 +100,12 @@ def test_ctrl_c_ends_it_as_it_ends_python(command, tmp_path):
         "import asyncio\n\nasync def main():\n    print('ready', flush=True)\n    await asyncio.sleep(60)\n\n"
         "asyncio.run(main())\n"
     )
-    process = subprocess.Popen(
-        [*command, "run", "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGINT
+    process = subprocess.Popen([*command, "run", "script.py"], cwd=tmp_path, stdout=-1, stderr=-1, text=True)
+    with controlled(process) as program:
+        program.expect("ready")
+        program.send(signal.SIGINT)
+        status, _, text = program.end()
+    assert status == -signal.SIGINT
     assert text.rstrip().endswith("KeyboardInterrupt")
 
 

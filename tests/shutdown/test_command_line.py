@@ -1,12 +1,11 @@
 """``mainspring run --shutdown-timeout``: for programs that call ``asyncio.run``."""
 
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from helpers.signalled import SignalledProgram
+from helpers.signalled import controlled
 
 SCRIPT = """
 import asyncio
@@ -28,8 +27,7 @@ def test_a_script(tmp_path, name):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(name))
     command = [sys.executable, "-m", "mainspring", "run", "--shutdown-timeout", "60", str(script)]
-    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=dict(os.environ)) as process:
-        program = SignalledProgram(process)
+    with controlled(subprocess.Popen(command, stdout=-1, stderr=-1, text=True)) as program:
         program.expect("ready mainspring._loop")
         program.send(signal.SIGTERM)
         assert program.end() == (143, ["cleaned up"], "")

@@ -4,6 +4,7 @@ import resource
 
 import pytest
 from helpers import run_program, start_program
+from helpers.signalled import controlled
 
 SERVER = """
     import asyncio, resource, sys
@@ -31,7 +32,7 @@ SERVER = """
         loop = asyncio.get_running_loop()
         assert type(loop) is mainspring.Loop
         server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=4096)
-        print(server.sockets[0].getsockname()[1], flush=True)
+        print("port", server.sockets[0].getsockname()[1], flush=True)
         while Echo.most == 0:
             await asyncio.sleep(0.01)
         deadline = loop.time() + 20
@@ -83,15 +84,8 @@ def test_ten_thousand_connections_echo_and_none_is_lost():
     count = 10_000 if hard == resource.RLIM_INFINITY else min(10_000, hard - 200)
     if count < 1000:
         pytest.skip(f"only {hard} descriptors are allowed here")
-    server = start_program(SERVER)
-    try:
-        port = server.stdout.readline().strip()
-        client = run_program(CLIENT, port, count, timeout=60)
+    with controlled(start_program(SERVER)) as server:
+        client = run_program(CLIENT, server.expect_port(), count, timeout=60)
         assert client.stderr == ""
         assert client.stdout == f"answered {count}\n"
-        out, err = server.communicate(timeout=40)
-        assert err == ""
-        assert out.split() == [str(count), "0", "0"]
-    finally:
-        server.kill()
-        server.communicate()
+        assert server.end() == (0, [f"{count} 0 0"], "")
