@@ -1,30 +1,17 @@
 """Database servers, started once for all tests that are their clients."""
 
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 
 import pytest
+from helpers.databases import provided
 from mainspring.benchmarks.postgresql_server import postgresql
 from mainspring.benchmarks.redis_server import redis
-from mainspring.benchmarks.requirement import MissingRequirementError
-
-
-@contextmanager
-def _or_skipped(service):
-    serving = service(None)
-    try:
-        port = serving.__enter__()
-    except MissingRequirementError as missing:
-        pytest.skip(str(missing))
-    try:
-        yield port
-    finally:
-        serving.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
 def postgresql_environment():
     """The environment in which libpq, and what follows it, finds a new PostgreSQL."""
-    with _or_skipped(postgresql) as port:
+    with provided(postgresql) as port:
         yield {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(port),
@@ -57,5 +44,5 @@ def on_connections(postgresql_environment, monkeypatch, mainspring_loop):
 @pytest.fixture(scope="session")
 def redis_url():
     """The address of a new Redis."""
-    with _or_skipped(redis) as port:
+    with provided(redis) as port:
         yield f"redis://127.0.0.1:{port}"

@@ -5,6 +5,7 @@ import asyncio
 import mainspring
 import pytest
 from helpers import run_program
+from helpers.databases import TERMINATE_SLEEPING
 from helpers.pages import python_blocks
 
 asyncpg = pytest.importorskip("asyncpg")
@@ -76,7 +77,8 @@ def test_the_server_ends_the_connection(connected):
         terminated = asyncio.Event()
         connection.add_termination_listener(lambda _: terminated.set())
         sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
-        await other.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        while not await other.fetchval(TERMINATE_SLEEPING.format(connection.get_server_pid())):
+            pass
         with pytest.raises(asyncpg.ConnectionDoesNotExistError) as raised:
             await sleeping
         assert type(raised.value.__cause__) is asyncpg.AdminShutdownError

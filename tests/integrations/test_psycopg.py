@@ -6,6 +6,7 @@ import functools
 import mainspring
 import pytest
 from helpers import run_program
+from helpers.databases import TERMINATE_SLEEPING
 from helpers.pages import python_blocks
 
 psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
@@ -77,7 +78,8 @@ def test_a_timeout_cancels_the_query_on_the_server(connected):
 def test_the_server_ends_the_connection(connected):
     async def scenario(connection, other):
         sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
-        await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        while not (await other.execute(TERMINATE_SLEEPING.format(connection.info.backend_pid))).rowcount:
+            pass
         with pytest.raises(psycopg.errors.AdminShutdown):
             await sleeping
         return connection.closed

@@ -3,29 +3,22 @@
 import contextlib
 
 import pytest
+from helpers.databases import provided
 from helpers.service import EXAMPLES, Database, Service, started
 from mainspring.benchmarks.postgresql_server import postgresql
 from mainspring.benchmarks.redis_server import redis
-from mainspring.benchmarks.requirement import MissingRequirementError
-
-
-def provided(service):
-    """The port of a database server that runs for the module's tests."""
-    try:
-        with service(None) as port:
-            yield port
-    except MissingRequirementError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
 def postgresql_port():
-    yield from provided(postgresql)
+    with provided(postgresql) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def redis_port():
-    yield from provided(redis)
+    with provided(redis) as port:
+        yield port
 
 
 @pytest.fixture
