@@ -9,15 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-import httpx
 import mainspring
+import pytest
 
 from helpers.loops import LOOPS
 from helpers.pages import DOCS, python_blocks
 from helpers.programs import clean_environment
+
+pytest.importorskip("httpx")
+import httpx
 
 SERVICES = Path(__file__).parent / "services"
 
@@ -26,10 +30,22 @@ LOOP_CLASSES = {"default": str(LOOPS["default"]), "mainspring": str(mainspring.L
 
 
 def write_files(page, folder):
-    """Write the Python blocks of a page that begin with a file's name, as a comment, to these files."""
+    """Write the Python blocks of a page that begin with a file's name, as a comment, to these files; their paths."""
+    files = []
     for block in python_blocks(page):
         if named := re.match(r"# (\w[\w.]*\.py)\n", block):
-            (folder / named[1]).write_text(block)
+            files.append(folder / named[1])
+            files[-1].write_text(block)
+    return files
+
+
+def change(files, changes):
+    """Replace texts, each of which at least one of the files has."""
+    for old, new in changes.items():
+        texts = {file: file.read_text() for file in files}
+        assert any(old in text for text in texts.values()), f"no file has {old!r}"
+        for file, text in texts.items():
+            file.write_text(text.replace(old, new))
 
 
 def add_service(name, folder):
@@ -37,16 +53,24 @@ def add_service(name, folder):
     shutil.copy(SERVICES / f"{name}_service.py", folder / "service.py")
 
 
-def command_of(page, number=0):
-    """The words of a command that a page shows, for this Python."""
+def prepared(folder, name, page, loop_name, on_default):
+    """The folder, with a service and the files of a page, in which texts are replaced for the default loop."""
+    add_service(name, folder)
+    files = write_files(page, folder)
+    if loop_name == "default":
+        change(files, on_default)
+    return folder
+
+
+def command_of(page, loop_name="mainspring", number=0):
+    """The words of a command that a page shows, for this Python; for the default loop without mainspring in them."""
     commands = re.findall(r"^\$ (.*)$", (DOCS / page).read_text(), re.MULTILINE)
-    return [sys.executable, "-m", *shlex.split(commands[number])]
-
-
-def without_mainspring(command):
-    """A command without `mainspring run -m`."""
-    at = command.index("run")
-    return [*command[: at - 1], *command[at + 2 :]]
+    words = shlex.split(commands[number])
+    if loop_name == "default":
+        words = words[3:] if words[:3] == ["mainspring", "run", "-m"] else words
+        words = [word.replace("mainspring:new_event_loop", "asyncio") for word in words]
+        assert not any("mainspring" in word for word in words)
+    return [sys.executable, "-m", *words]
 
 
 class Server:
@@ -103,14 +127,17 @@ def running(command, folder, *, port=None, **keywords):
     Where the command and the programs in the folder say port 8000, they get a free one, or the given one. Keywords are
     Popen's.
     """
-    with contextlib.nullcontext(port) if port else reserved_port() as port:
+    with (
+        contextlib.nullcontext(port) if port else reserved_port() as port,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         for file in Path(folder).glob("*.py"):
             file.write_text(file.read_text().replace("8000", str(port)))
         process = subprocess.Popen(
             [word.replace("8000", str(port)) for word in command],
             cwd=folder,
-            # For what servers leave beside their sockets, such as gunicorn's control socket.
-            env=clean_environment({"XDG_RUNTIME_DIR": str(folder)}),
+            # For what servers leave behind, such as gunicorn's control socket, and what a killed one does.
+            env=clean_environment({"XDG_RUNTIME_DIR": scratch, "TMPDIR": scratch}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -119,12 +146,13 @@ def running(command, folder, *, port=None, **keywords):
             start_new_session=True,
             **keywords,
         )
+        server = Server(process, port)
         try:
-            server = Server(process, port)
             server.wait_until_it_accepts()
             yield server
         finally:
             server.close()
-            if process.returncode is None:
+            # Workers may be left when the server itself has ended.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -4,16 +4,13 @@ import asyncio
 import signal
 import smtplib
 import socket
-import subprocess
 import sys
-import time
 
 import mainspring
 import pytest
 from helpers import run_program
 from helpers.pages import python_blocks
-from helpers.programs import clean_environment
-from mainspring.benchmarks.service import accepts, free_port
+from mainspring.benchmarks.service import free_port
 
 pytest.importorskip("aiosmtpd")
 from aiosmtpd.smtp import SMTP
@@ -134,37 +131,11 @@ class Inbox:
 
 
 def test_the_command_line(tmp_path):
+    from helpers.servers import LOOP_CLASSES, running
+
     (tmp_path / "inbox.py").write_text(HANDLER)
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mainspring",
-            "run",
-            "-m",
-            "aiosmtpd",
-            "-n",
-            "-l",
-            f"127.0.0.1:{port}",
-            "-c",
-            "inbox.Inbox",
-        ],
-        cwd=tmp_path,
-        env=clean_environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    try:
-        while process.poll() is None and not accepts(port):
-            time.sleep(0.02)
-        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+    options = ["-n", "-l", "127.0.0.1:8000", "-c", "inbox.Inbox"]
+    with running([sys.executable, "-m", "mainspring", "run", "-m", "aiosmtpd", *options], tmp_path) as server:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
             client.sendmail("alice@example.com", ["bob@example.com"], b"hello")
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert (errors, process.returncode) == ("", 0)
-    assert output == f"{mainspring.Loop}\n"
+        assert server.end(signal.SIGINT) == (0, LOOP_CLASSES["mainspring"] + "\n")

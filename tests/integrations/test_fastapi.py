@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
-pytest.importorskip("httpx")
 from helpers.pages import python_blocks
 from helpers.scripts import run_suite
 from helpers.servers import LOOP_CLASSES, add_service, command_of, running
@@ -25,9 +24,7 @@ def folder(tmp_path):
 @pytest.fixture
 def server(folder, loop_name):
     """The service, started by the page's command; on the default loop by uvicorn's name for it."""
-    factory = {"default": "asyncio", "mainspring": "mainspring:new_event_loop"}[loop_name]
-    command = [word.replace("mainspring:new_event_loop", factory) for word in command_of(PAGE)]
-    with running(command, folder) as server:
+    with running(command_of(PAGE, loop_name), folder) as server:
         yield server
 
 

@@ -7,10 +7,8 @@ import pytest
 
 pytest.importorskip("hypercorn")
 pytest.importorskip("starlette")
-pytest.importorskip("websockets")
-httpx = pytest.importorskip("httpx")
-from helpers.asgi import check_end, check_requests, check_websocket, workers_seen  # noqa: E402
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files  # noqa: E402
+from helpers.servers import LOOP_CLASSES, command_of, prepared, running
+from helpers.web import check_end, check_requests, check_websocket, workers_seen
 
 PAGE = "integrations/hypercorn.md"
 
@@ -18,13 +16,8 @@ PAGE = "integrations/hypercorn.md"
 @pytest.fixture
 def folder(tmp_path, loop_name):
     """The files of the page and the service; for the default loop without what the page is about."""
-    add_service("asgi", tmp_path)
-    write_files(PAGE, tmp_path)
-    if loop_name == "default":
-        for file in (tmp_path / "on_mainspring.py", tmp_path / "serve.py"):
-            program = file.read_text().replace("mainspring.install()", "").replace("mainspring.run", "asyncio.run")
-            file.write_text("import asyncio\n" + program)
-    return tmp_path
+    on_default = {"import mainspring": "import asyncio", "mainspring.install()": "", "mainspring.run": "asyncio.run"}
+    return prepared(tmp_path, "asgi", PAGE, loop_name, on_default)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -38,7 +31,7 @@ def test_the_command(folder, loop_name, number):
 def test_workers(folder, loop_name):
     with running([*command_of(PAGE), "--workers", "2"], folder) as server:
         assert list(workers_seen(server, 2).values()) == [LOOP_CLASSES[loop_name]] * 2
-        check_end(server, loop_name, signal.SIGTERM)
+        check_end(server, loop_name, signal.SIGTERM, processes=2)
 
 
 def test_in_a_program(folder, loop_name):
@@ -50,6 +43,8 @@ def test_in_a_program(folder, loop_name):
 @pytest.mark.parametrize("loop_name", ["mainspring"])
 def test_http_2(folder, loop_name):
     pytest.importorskip("h2")
+    import httpx
+
     with running(command_of(PAGE), folder) as server:
         with httpx.Client(base_url=str(server.base_url), http1=False, http2=True) as client:
             answer = client.get("/")

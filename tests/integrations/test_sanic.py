@@ -5,10 +5,8 @@ import signal
 import pytest
 
 pytest.importorskip("sanic")
-pytest.importorskip("websockets")
-pytest.importorskip("httpx")
-from helpers.asgi import check_websocket, workers_seen
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running, write_files
+from helpers.servers import LOOP_CLASSES, command_of, prepared, running
+from helpers.web import check_websocket, workers_seen
 
 PAGE = "integrations/sanic.md"
 
@@ -16,12 +14,7 @@ PAGE = "integrations/sanic.md"
 @pytest.fixture
 def folder(tmp_path, loop_name):
     """The file of the page and the service; for the default loop without the line that the page is about."""
-    add_service("sanic", tmp_path)
-    write_files(PAGE, tmp_path)
-    if loop_name == "default":
-        file = tmp_path / "on_mainspring.py"
-        file.write_text(file.read_text().replace("mainspring.install()", ""))
-    return tmp_path
+    return prepared(tmp_path, "sanic", PAGE, loop_name, {"mainspring.install()": ""})
 
 
 def check_end(server, loop_name):

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 pytest.importorskip("tornado")
-pytest.importorskip("websockets")
-pytest.importorskip("httpx")
 import tornado.gen
 import tornado.httpserver
 import tornado.ioloop
@@ -19,8 +17,8 @@ import tornado.util
 import tornado.web
 import tornado.websocket
 from helpers import eventually
-from helpers.asgi import check_websocket, workers_seen
-from helpers.servers import LOOP_CLASSES, add_service, running, write_files
+from helpers.servers import LOOP_CLASSES, prepared, running
+from helpers.web import check_websocket, workers_seen
 
 PAGE = "integrations/tornado.md"
 
@@ -40,13 +38,9 @@ tornado.ioloop.IOLoop.current().start()
 @pytest.fixture
 def folder(tmp_path, loop_name):
     """The program of the page and the service; for the default loop with ``asyncio.run``."""
-    add_service("tornado", tmp_path)
-    write_files(PAGE, tmp_path)
-    if loop_name == "default":
-        file = tmp_path / "serve.py"
-        file.write_text(file.read_text().replace("mainspring.run(main(), shutdown_timeout=10)", "asyncio.run(main())"))
     (tmp_path / "old_start.py").write_text(OLD_START)
-    return tmp_path
+    on_default = {"mainspring.run(main(), shutdown_timeout=10)": "asyncio.run(main())"}
+    return prepared(tmp_path, "tornado", PAGE, loop_name, on_default)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

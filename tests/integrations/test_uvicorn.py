@@ -8,80 +8,71 @@ import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-httpx = pytest.importorskip("httpx")
-pytest.importorskip("websockets")
-from helpers import run_program  # noqa: E402
-from helpers.asgi import check_requests, check_websocket  # noqa: E402
-from helpers.pages import python_blocks  # noqa: E402
-from helpers.servers import LOOP_CLASSES, add_service, command_of, running  # noqa: E402
+from helpers import run_program
+from helpers.pages import python_blocks
+from helpers.servers import LOOP_CLASSES, add_service, command_of, running
+from helpers.web import check_end, check_requests, check_websocket, workers_seen
 
 PAGE = "integrations/uvicorn.md"
 
 
-def command(loop_name, *options):
-    factory = {"default": "asyncio", "mainspring": "mainspring:new_event_loop"}[loop_name]
-    return [word.replace("mainspring:new_event_loop", factory) for word in command_of(PAGE)] + [*options]
-
-
-@pytest.mark.parametrize(("http", "number"), [("h11", signal.SIGTERM), ("httptools", signal.SIGINT)])
-def test_a_server(tmp_path, loop_name, http, number):
-    pytest.importorskip(http)
+@pytest.fixture
+def folder(tmp_path):
+    """The service."""
     add_service("asgi", tmp_path)
-    with running(command(loop_name, "--http", http), tmp_path) as server:
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("http", "number", "status"), [("h11", signal.SIGTERM, -signal.SIGTERM), ("httptools", signal.SIGINT, 0)]
+)
+def test_a_server(folder, loop_name, http, number, status):
+    pytest.importorskip(http)
+    with running([*command_of(PAGE, loop_name), "--http", http], folder) as server:
         check_requests(server, loop_name)
         check_websocket(server)
-        status, text = server.end(number)
-    assert status == {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 0}[number]
-    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
+        text = check_end(server, loop_name, number, status=status)
     assert f"Finished server process [{server.process.pid}]" in text
-    assert "Traceback" not in text
 
 
-def test_workers(tmp_path, loop_name):
-    add_service("asgi", tmp_path)
-    with running(command(loop_name, "--workers", "2"), tmp_path) as server:
-        answer = server.get("/").json()
-        assert answer["loop"] == LOOP_CLASSES[loop_name]
-        assert answer["process"] != server.process.pid
-        status, text = server.end(signal.SIGTERM)
-    assert (status, text.count("Finished server process")) == (0, 2)
-    assert "Traceback" not in text
+def test_workers(folder, loop_name):
+    with running([*command_of(PAGE, loop_name), "--workers", "2"], folder) as server:
+        seen = workers_seen(server, 2)
+        assert set(seen.values()) == {LOOP_CLASSES[loop_name]}
+        assert server.process.pid not in seen
+        check_end(server, loop_name, signal.SIGTERM, processes=2)
 
 
-def test_tls(tmp_path, loop_name, authority):
-    add_service("asgi", tmp_path)
+def test_tls(folder, loop_name, authority):
+    import httpx
+
     certificate = str(authority.issue("localhost"))
     options = ["--ssl-certfile", certificate, "--ssl-keyfile", certificate]
-    with running(command(loop_name, *options), tmp_path) as server:
+    with running([*command_of(PAGE, loop_name), *options], folder) as server:
         url = f"https://localhost:{server.port}"
         with httpx.Client(base_url=url, verify=authority.client_context(), timeout=30) as client:
             assert client.get("/").json()["loop"] == LOOP_CLASSES[loop_name]
             body = bytes(range(256)) * 4000
             assert client.post("/echo", content=body).content == body
-        _, text = server.end(signal.SIGTERM)
-    assert f"the lifespan has ended on {LOOP_CLASSES[loop_name]}\n" in text
-    assert "Traceback" not in text
+        check_end(server, loop_name, signal.SIGTERM, status=-signal.SIGTERM)
 
 
 @pytest.mark.parametrize("loop_name", ["mainspring"])
-def test_an_inherited_socket(tmp_path, loop_name):
-    add_service("asgi", tmp_path)
+def test_an_inherited_socket(folder, loop_name):
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        words = command(loop_name, "--fd", str(listening.fileno()))
+        words = [*command_of(PAGE), "--fd", str(listening.fileno())]
         port = listening.getsockname()[1]
-        with running(words, tmp_path, port=port, pass_fds=[listening.fileno()]) as server:
+        with running(words, folder, port=port, pass_fds=[listening.fileno()]) as server:
             check_requests(server, loop_name)
-            _, text = server.end(signal.SIGTERM)
-    assert "Traceback" not in text
+            check_end(server, loop_name, signal.SIGTERM, status=-signal.SIGTERM)
 
 
-def test_under_mainspring_run(tmp_path):
-    add_service("asgi", tmp_path)
-    words = [*command("mainspring")[1:], "--loop", "none"]
-    with running([sys.executable, "-m", "mainspring", "run", *words], tmp_path) as server:
-        assert server.get("/").json()["loop"] == LOOP_CLASSES["mainspring"]
-        status, _ = server.end(signal.SIGTERM)
-    assert status == -signal.SIGTERM
+@pytest.mark.parametrize("loop_name", ["mainspring"])
+def test_under_mainspring_run(folder, loop_name):
+    words = [*command_of(PAGE)[1:], "--loop", "none"]
+    with running([sys.executable, "-m", "mainspring", "run", *words], folder) as server:
+        assert server.get("/").json()["loop"] == LOOP_CLASSES[loop_name]
+        check_end(server, loop_name, signal.SIGTERM, status=-signal.SIGTERM)
 
 
 def test_the_configuration_of_the_page():

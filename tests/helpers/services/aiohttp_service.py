@@ -29,10 +29,10 @@ async def shout(request):
     return websocket
 
 
-async def cleaned_up(app):
-    print("cleaned up on", type(asyncio.get_running_loop()), flush=True)
+async def ended(app):
+    print("ended on", type(asyncio.get_running_loop()), flush=True)
 
 
 app = web.Application(client_max_size=1 << 26)
 app.add_routes([web.get("/", who), web.post("/echo", echo), web.get("/count", count), web.get("/shout", shout)])
-app.on_cleanup.append(cleaned_up)
+app.on_cleanup.append(ended)
