@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.programs import run_program
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 # The words after the fence: a language, or {.language title="..."}, which formatters leave alone.
@@ -56,3 +58,11 @@ def blocks(page):
 def python_blocks(page):
     """The programs in a page of docs/, in their order."""
     return [block.text for block in blocks(page) if block.language == "python" and not block.title]
+
+
+def printed_by(page, **keywords):
+    """The lines that the one program of a page prints; keywords are run_program's. Nothing goes wrong in it."""
+    (code,) = python_blocks(page)
+    done = run_program(code, **keywords)
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout.splitlines()

@@ -27,9 +27,18 @@ def run_program(code, *arguments, options=(), timeout=60, env=(), **keywords):
     )
 
 
+class Program(subprocess.Popen):
+    """A process that is killed when the test in whose ``with`` block it runs fails; Popen would wait for its end."""
+
+    def __exit__(self, kind, error, traceback):
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, traceback)
+
+
 def start_program(code, *arguments, options=(), env=(), before=(), **keywords):
-    """Start Python code, through the command `before` if there is one; a Popen with text pipes."""
-    return subprocess.Popen(
+    """Start Python code, through the command `before` if there is one; a Program with text pipes."""
+    return Program(
         [*before, *_command(code, arguments, options)],
         text=True,
         env=clean_environment(env),

@@ -7,18 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import mainspring
 import pytest
-from helpers import run_program
-from helpers.pages import python_blocks
+from helpers.pages import printed_by
 
 aiofiles = pytest.importorskip("aiofiles")
 pytest.importorskip("aiofiles.os")
 
 
 def test_the_program_of_the_page():
-    (code,) = python_blocks("integrations/aiofiles.md")
-    done = run_program(code)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout.splitlines() == ["['ONE', 'TWO']", f"loop: {mainspring.Loop}", "calls in threads: True"]
+    printed = printed_by("integrations/aiofiles.md")
+    assert printed == ["['ONE', 'TWO']", f"loop: {mainspring.Loop}", "calls in threads: True"]
 
 
 @pytest.fixture

@@ -153,8 +153,9 @@ def test_processes():
 
     async def scenario():
         done = await anyio.run_process([sys.executable, "-c", code], input=b"text", check=False)
-        with anyio.move_on_after(0.01):
+        with anyio.move_on_after(0.01) as scope:
             await anyio.run_process(["sleep", "600"])
+        assert scope.cancelled_caught
         return done.stdout, done.returncode
 
     assert run(scenario) == (b"TEXT", 3)

@@ -4,18 +4,15 @@ import asyncio
 
 import mainspring
 import pytest
-from helpers import run_program
 from helpers.databases import TERMINATE_SLEEPING
-from helpers.pages import python_blocks
+from helpers.pages import printed_by
 
 asyncpg = pytest.importorskip("asyncpg")
 
 
 def test_the_program_of_the_page(postgresql_environment):
-    (code,) = python_blocks("integrations/asyncpg.md")
-    done = run_program(code, env=postgresql_environment)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout.splitlines() == ["['CheckViolationError']", "90", f"loop: {mainspring.Loop}"]
+    printed = printed_by("integrations/asyncpg.md", env=postgresql_environment)
+    assert printed == ["['CheckViolationError']", "90", f"loop: {mainspring.Loop}"]
 
 
 @pytest.fixture

@@ -5,18 +5,14 @@ import contextlib
 
 import mainspring
 import pytest
-from helpers import run_program
-from helpers.pages import python_blocks
+from helpers.pages import printed_by
 
 pytest.importorskip("picows")
 from picows import WSCloseCode, WSHandshakeError, WSListener, WSMsgType, ws_connect, ws_create_server
 
 
 def test_the_program_of_the_page():
-    (code,) = python_blocks("integrations/picows.md")
-    done = run_program(code)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout.splitlines() == ["transport: mainspring._core", "HELLO", f"loop: {mainspring.Loop}"]
+    assert printed_by("integrations/picows.md") == ["transport: mainspring._core", "HELLO", f"loop: {mainspring.Loop}"]
 
 
 class Echo(WSListener):

@@ -5,19 +5,16 @@ import functools
 
 import mainspring
 import pytest
-from helpers import run_program
 from helpers.databases import TERMINATE_SLEEPING
-from helpers.pages import python_blocks
+from helpers.pages import printed_by
 
 psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
 
 
 def test_the_program_of_the_page(postgresql_environment):
     pytest.importorskip("psycopg_pool")
-    (code,) = python_blocks("integrations/psycopg.md")
-    done = run_program(code, env=postgresql_environment)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout.splitlines() == ["['UniqueViolation']", "[1, 2, 3]", f"loop: {mainspring.Loop}"]
+    printed = printed_by("integrations/psycopg.md", env=postgresql_environment)
+    assert printed == ["['UniqueViolation']", "[1, 2, 3]", f"loop: {mainspring.Loop}"]
 
 
 @pytest.fixture
