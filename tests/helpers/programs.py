@@ -1,6 +1,8 @@
 """Programs in processes of their own."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -44,3 +46,16 @@ def start_program(code, *arguments, options=(), env=(), before=(), **keywords):
         env=clean_environment(env),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords},
     )
+
+
+@contextlib.contextmanager
+def started(words, *, env=(), **keywords):
+    """A command with text pipes, in a group of processes, all of which are killed at the end; keywords are Popen's."""
+    process = subprocess.Popen(words, text=True, env=clean_environment(env), start_new_session=True, **keywords)
+    try:
+        yield process
+    finally:
+        # The group can outlive the process: workers, say.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -18,7 +18,7 @@ import pytest
 
 from helpers.loops import LOOPS
 from helpers.pages import DOCS, python_blocks
-from helpers.programs import clean_environment
+from helpers.programs import started
 
 pytest.importorskip("httpx")
 import httpx
@@ -133,26 +133,16 @@ def running(command, folder, *, port=None, **keywords):
     ):
         for file in Path(folder).glob("*.py"):
             file.write_text(file.read_text().replace("8000", str(port)))
-        process = subprocess.Popen(
+        starting = started(
             [word.replace("8000", str(port)) for word in command],
             cwd=folder,
             # For what servers leave behind, such as gunicorn's control socket, and what a killed one does.
-            env=clean_environment({"XDG_RUNTIME_DIR": scratch, "TMPDIR": scratch}),
+            env={"XDG_RUNTIME_DIR": scratch, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            # A process group, so that workers do not survive a server that is killed.
-            start_new_session=True,
             **keywords,
         )
-        server = Server(process, port)
-        try:
+        with starting as process, contextlib.closing(Server(process, port)) as server:
             server.wait_until_it_accepts()
             yield server
-        finally:
-            server.close()
-            # Workers may be left when the server itself has ended.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()

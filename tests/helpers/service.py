@@ -1,8 +1,6 @@
 """The template of a service in examples/: its processes, started as its README says, and its database."""
 
 import asyncio
-import contextlib
-import os
 import re
 import shlex
 import signal
@@ -10,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.programs import clean_environment
+from helpers.programs import started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -43,25 +41,11 @@ class Service:
         return self.process.wait(timeout=60), "".join(self._read)
 
 
-@contextlib.contextmanager
-def started(command, environment, folder):
+def serving(command, environment, folder):
     """A process as the README starts it, with this Python; killed, and its workers, if it does not end by itself."""
     words = shlex.split(command)
     words = [sys.executable, *(words[1:] if words[0] == "python" else ["-m", *words])]
-    process = subprocess.Popen(
-        words,
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=clean_environment(environment),
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    return started(words, cwd=folder, stderr=subprocess.PIPE, env=environment)
 
 
 class Database:

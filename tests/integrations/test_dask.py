@@ -1,6 +1,5 @@
 """Dask distributed: scheduler, workers and client on this loop, and its executor in run_in_executor()."""
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import mainspring
 import pytest
 from helpers import run_program
 from helpers.pages import python_blocks
-from helpers.programs import clean_environment
+from helpers.programs import started
 from helpers.scripts import run_script
 
 pytest.importorskip("distributed")
@@ -94,24 +93,6 @@ def test_a_synchronous_client_has_its_loop_in_a_thread(environment):
     assert done.stdout == f"3 {LOOP}\n"
 
 
-@contextlib.contextmanager
-def started(command, *options, folder, environment):
-    """A process of `mainspring run -m distributed.cli...`; it is killed if it has not ended by itself."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainspring", "run", "-m", f"distributed.cli.{command}", *options],
-        cwd=folder,
-        env=clean_environment(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 CLIENT = """
 import asyncio, os, sys
 import mainspring
@@ -135,10 +116,14 @@ mainspring.run(main())
 def test_a_cluster_from_the_command_line(tmp_path, environment):
     file = str(tmp_path / "scheduler.json")
     options = ["--host", "127.0.0.1", "--scheduler-file", file, "--dashboard-address", "127.0.0.1:0"]
-    keywords = {"folder": tmp_path, "environment": environment}
+    keywords = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+
+    def command(name, *more):
+        return [sys.executable, "-m", "mainspring", "run", "-m", f"distributed.cli.{name}", *options, *more]
+
     with (
-        started("dask_scheduler", *options, "--port", "0", **keywords) as scheduler,
-        started("dask_worker", *options, "--no-nanny", "--nthreads", "1", **keywords) as worker,
+        started(command("dask_scheduler", "--port", "0"), **keywords) as scheduler,
+        started(command("dask_worker", "--no-nanny", "--nthreads", "1"), **keywords) as worker,
     ):
         # Client and worker wait for the scheduler's file.
         done = run_program(CLIENT, file, env=environment)

@@ -15,7 +15,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from helpers.service import EXAMPLES, Database, Service, started
+from helpers.service import EXAMPLES, Database, Service, serving
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.pinning import allowed_processors
 from mainspring.benchmarks.postgresql_server import postgresql
@@ -43,7 +43,7 @@ def measure(command, folder, workers, environment, seconds):
     """Requests a second by the clock and by the servers' processor time, and the latencies in ms."""
     first, *others = allowed_processors()
     command = f"{command} --port 0 --no-access-log --timeout-graceful-shutdown 10"
-    with started(f"{command} --workers {workers}" if workers > 1 else command, environment, folder) as process:
+    with serving(f"{command} --workers {workers}" if workers > 1 else command, environment, folder) as process:
         service = Service(process)
         pinned = workers == 1 and others
         if pinned:

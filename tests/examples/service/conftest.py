@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from helpers.databases import provided
-from helpers.service import EXAMPLES, Database, Service, started
+from helpers.service import EXAMPLES, Database, Service, serving
 from mainspring.benchmarks.postgresql_server import postgresql
 from mainspring.benchmarks.redis_server import redis
 
@@ -56,7 +56,7 @@ def start(environment):
     with contextlib.ExitStack() as stack:
 
         def start(command="python -m service", folder=EXAMPLES, **more):
-            return Service(stack.enter_context(started(command, {**environment, **more}, folder)))
+            return Service(stack.enter_context(serving(command, {**environment, **more}, folder)))
 
         yield start
 
@@ -66,7 +66,7 @@ def refused(environment):
     """Starts a service that cannot start; its status and its errors."""
 
     def refused(**more):
-        with started("python -m service", {**environment, **more}, EXAMPLES) as process:
+        with serving("python -m service", {**environment, **more}, EXAMPLES) as process:
             _, errors = process.communicate(timeout=60)
             return process.returncode, errors
 
