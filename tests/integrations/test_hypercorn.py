@@ -31,7 +31,8 @@ def test_the_command(folder, loop_name, number):
 def test_workers(folder, loop_name):
     with running([*command_of(PAGE), "--workers", "2"], folder) as server:
         assert list(workers_seen(server, 2).values()) == [LOOP_CLASSES[loop_name]] * 2
-        check_end(server, loop_name, signal.SIGTERM, processes=2)
+        # The second one may be terminated before, as the page says.
+        check_end(server, loop_name, signal.SIGTERM)
 
 
 def test_in_a_program(folder, loop_name):

@@ -16,7 +16,8 @@ def loop_class():
 @contextlib.asynccontextmanager
 async def lifespan(app):
     yield
-    print("ended on", loop_class(), flush=True)
+    # In one write, so that the lines of several workers are not mixed where Python does not buffer.
+    print(f"ended on {loop_class()}\n", end="", flush=True)
 
 
 async def who(request):
