@@ -89,7 +89,7 @@ LOOPS = {
         LoopKind("uvloop", ("uvloop",), "uvloop", "Loop"),
         LoopKind("zuvloop", ("zuvloop",), "zuvloop", "EventLoop"),
         LoopKind("rloop", ("rloop",), "rloop", "RLoop"),
-        LoopKind("rsloop", ("rsloop",), "rsloop", "Loop"),
+        LoopKind("rsloop", ("rsloop",), "rsloop", "PyLoop"),
         LoopKind("aiofastnet", ("uvloop", "aiofastnet"), "uvloop", "Loop", transports_only=True),
         LimitKind(LIMIT, (), "", "", transports_only=True),
     )

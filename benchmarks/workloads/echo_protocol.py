@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.limit import LimitServer
@@ -26,7 +26,7 @@ class EchoProtocol(asyncio.Protocol):
 @asynccontextmanager
 async def serve() -> AsyncIterator[Address]:
     server = await asyncio.get_running_loop().create_server(EchoProtocol, "127.0.0.1", 0, backlog=BACKLOG)
-    async with server:
+    with closing(server):
         yield server.sockets[0].getsockname()[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 from mainspring.benchmarks.generator import Address
 from mainspring.benchmarks.limit import LimitServer
@@ -51,7 +51,7 @@ def serving(handler: Handler) -> StartServer:
     @asynccontextmanager
     async def serve() -> AsyncIterator[Address]:
         server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=BACKLOG)
-        async with server:
+        with closing(server):
             yield server.sockets[0].getsockname()[1]
 
     return serve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from mainspring.benchmarks.certificate import OPENSSL, server_context
 from mainspring.benchmarks.generator import Address
@@ -26,14 +26,14 @@ async def serve_protocol() -> AsyncIterator[Address]:
     server = await asyncio.get_running_loop().create_server(
         EchoProtocol, "127.0.0.1", 0, backlog=BACKLOG, ssl=server_context()
     )
-    async with server:
+    with closing(server):
         yield server.sockets[0].getsockname()[1]
 
 
 @asynccontextmanager
 async def serve_streams() -> AsyncIterator[Address]:
     server = await asyncio.start_server(echo, "127.0.0.1", 0, backlog=BACKLOG, ssl=server_context())
-    async with server:
+    with closing(server):
         yield server.sockets[0].getsockname()[1]
 
 

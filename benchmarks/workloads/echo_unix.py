@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from mainspring.benchmarks.generator import Address
@@ -20,7 +20,7 @@ async def serve() -> AsyncIterator[Address]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "socket"))
         server = await asyncio.get_running_loop().create_unix_server(EchoProtocol, path, backlog=BACKLOG)
-        async with server:
+        with closing(server):
             yield path
 
 
