@@ -162,6 +162,7 @@ wheel: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group package
 	rm -rf dist build/wheels
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m build --outdir build/wheels
+	$(BIN)/python packaging/check_sdist.py build/wheels/*.tar.gz
 	$(BIN)/python packaging/repair_wheel.py build/wheels/*.whl dist
 	cp build/wheels/*.tar.gz dist
 	$(PYTHON) -m venv --clear $(VENV)-wheel
