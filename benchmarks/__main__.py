@@ -10,16 +10,18 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
+from mainspring.benchmarks.command import UsageError, exit_status, status_of
 from mainspring.benchmarks.generator import EXECUTABLE
 from mainspring.benchmarks.limit import EXECUTABLE as LIMIT_EXECUTABLE
-from mainspring.benchmarks.loops import DEFAULT, LOOPS, LoopDidNotStartError, LoopKind
-from mainspring.benchmarks.report import Report, ReportError, merged, read_report, report_of
+from mainspring.benchmarks.loops import DEFAULT, LOOPS, LoopKind
+from mainspring.benchmarks.report import Report, merged, read_report, report_of
 from mainspring.benchmarks.runner import Plan, Results, Step, run
 from mainspring.benchmarks.sizes import SIZE_WORKLOADS
 from mainspring.benchmarks.sizes import WINDOWS as SIZE_WINDOWS
 from mainspring.benchmarks.workload import Windows, Workload
 from mainspring.benchmarks.workloads import CATALOGUE
 
+PROGRAM = "mainspring bench"
 SHOWING = ("rich", "matplotlib")
 MEASURING = (*SHOWING, "aiohttp", "fastapi", "uvicorn", "httptools")
 QUICK_ROUNDS, FULL_ROUNDS = 2, 5
@@ -27,35 +29,25 @@ QUICK_ROUNDS, FULL_ROUNDS = 2, 5
 QUICK_BUDGET = 100.0
 
 
-class UsageError(Exception):
-    """The options ask for something that is not there."""
-
-
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    try:
-        if options.list:
-            show_list(options)
-            return 0
-        if options.saved:
-            check_packages(SHOWING)
-            show(merged([read_report(path) for path in options.saved]), options)
-            return 0
-        check_installation()
-        return measure(make_plan(options), options)
-    except (UsageError, ReportError) as error:
-        print(f"mainspring bench: {error}", file=sys.stderr)
-        return 2
-    except LoopDidNotStartError as error:
-        print(f"mainspring bench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("mainspring bench: interrupted", file=sys.stderr)
-        return 130
+    return exit_status(PROGRAM, lambda: run_command(options))
+
+
+def run_command(options: argparse.Namespace) -> int:
+    if options.list:
+        show_list(options)
+        return 0
+    if options.saved:
+        check_packages(SHOWING)
+        show(merged([read_report(path) for path in options.saved]), options)
+        return 0
+    check_installation()
+    return measure(make_plan(options), options)
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="mainspring bench", description="Compare event loops on this machine.")
+    result = argparse.ArgumentParser(prog=PROGRAM, description="Compare event loops on this machine.")
     what = result.add_mutually_exclusive_group()
     what.add_argument("--quick", action="store_true", help="fewer sizes, shorter windows: within three minutes")
     what.add_argument("--full", action="store_true", help="also judge each workload by its target, the worst on top")
@@ -170,10 +162,7 @@ def measure(plan: Plan, options: argparse.Namespace) -> int:
     show(report_of(plan, results, options.quick, began), options)
     console.print(f"Written: {save(results)}", soft_wrap=True)
     console.print(f"Took {results.seconds:.0f} seconds.")
-    failures = results.essential_failures()
-    for failure in failures:
-        print(f"mainspring bench: failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return status_of(PROGRAM, results)
 
 
 def show(report: Report, options: argparse.Namespace) -> None:

@@ -7,11 +7,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from mainspring.benchmarks.__main__ import UsageError, check_installation, chosen_loops, run_with_progress
+from mainspring.benchmarks.__main__ import check_installation, chosen_loops, run_with_progress
+from mainspring.benchmarks.command import UsageError, exit_status, status_of
 from mainspring.benchmarks.integrations import INTEGRATIONS
 from mainspring.benchmarks.integrations.markdown import as_markdown
 from mainspring.benchmarks.integrations.table import print_integrations
-from mainspring.benchmarks.loops import DEFAULT, LOOPS, OURS, LoopDidNotStartError
+from mainspring.benchmarks.loops import DEFAULT, LOOPS, OURS
 from mainspring.benchmarks.report import report_of
 from mainspring.benchmarks.runner import Plan, Results
 from mainspring.benchmarks.workload import Windows
@@ -22,18 +23,12 @@ COMPARED = (DEFAULT, OURS, "uvloop")
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    try:
+
+    def command() -> int:
         check_installation()
         return measure(make_plan(options), options)
-    except UsageError as error:
-        print(f"integrations: {error}", file=sys.stderr)
-        return 2
-    except LoopDidNotStartError as error:
-        print(f"integrations: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("integrations: interrupted", file=sys.stderr)
-        return 130
+
+    return exit_status("integrations", command)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,10 +72,7 @@ def measure(plan: Plan, options: argparse.Namespace) -> int:
         print(as_markdown(report))
     else:
         print_integrations(Console(width=None if sys.stdout.isatty() else 160), report)
-    failures = results.essential_failures()
-    for failure in failures:
-        print(f"integrations: failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return status_of("integrations", results)
 
 
 if __name__ == "__main__":
