@@ -56,13 +56,14 @@ int TlsProtocol::drive(Loop* loop, PyObject* object) {
   if (!tls) return -1;
   TlsProtocol* self = from(object);
   if (!tls->usable || self->tls_ || !self->sslobj) return 0;
-  if (reinterpret_cast<PyObject*>(Py_TYPE(self->sslobj)) != tls->object_type) return 0;
+  if (reinterpret_cast<PyObject*>(Py_TYPE(self->sslobj)) != tls->object_type.get()) return 0;
   Ref raw = attribute(self->sslobj, "_sslobj");
   const Ref incoming = attribute(object, "_incoming");
   const Ref outgoing = attribute(object, "_outgoing");
   const Ref context = raw ? attribute(raw.get(), "context") : Ref();
   const bool fits = context && incoming && outgoing &&
-                    reinterpret_cast<PyObject*>(Py_TYPE(raw.get())) == tls->raw_type && !has_callbacks(context.get()) &&
+                    reinterpret_cast<PyObject*>(Py_TYPE(raw.get())) == tls->raw_type.get() &&
+                    !has_callbacks(context.get()) &&
                     tls->find_pointers(raw.get(), context.get(), incoming.get(), outgoing.get(), &self->pointers_);
   if (PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;

@@ -64,7 +64,7 @@ struct TlsProtocol {
   static bool take(PyObject* self, const char* data, size_t size);
 
   // Whether write_now() may be called: the connection is established and nothing waits before the data.
-  bool can_write_now() const { return ready() && state == tls_->wrapped && backlog_empty(); }
+  bool can_write_now() const { return ready() && state == tls_->wrapped.get() && backlog_empty(); }
   // Whether these data are such that their bytes and their len() are the same thing.
   static bool is_plain(PyObject* data);
   // Encrypts and sends chunks that are plain and not empty. False with an exception set.

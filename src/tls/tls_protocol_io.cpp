@@ -55,14 +55,14 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
   TlsProtocol* protocol = from(self);
   const Ref alive = Ref::borrow(self);
   const TlsState* tls = protocol->tls_;
-  if (protocol->state == tls->wrapped) [[likely]]
+  if (protocol->state == tls->wrapped.get()) [[likely]]
     return protocol->read(data, size);
   if (!protocol->receive(data, size)) return false;
   PyObject* state = protocol->state;
   Names& names = protocol->names();
-  if (state == tls->do_handshake) return protocol->call(names._do_handshake);
-  if (state == tls->flushing) return protocol->call(names._do_flush);
-  if (state == tls->shutdown) return protocol->call(names._do_shutdown);
+  if (state == tls->do_handshake.get()) return protocol->call(names._do_handshake);
+  if (state == tls->flushing.get()) return protocol->call(names._do_flush);
+  if (state == tls->shutdown.get()) return protocol->call(names._do_shutdown);
   return true;
 }
 
@@ -75,7 +75,7 @@ PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception
     const Ref state = Ref::steal(PyObject_GetAttr(self, protocol->names()._app_state));
     if (!state) return nullptr;
     // start_tls() calls no connection_made().
-    if (state.get() == protocol->tls_->app_state_init) {
+    if (state.get() == protocol->tls_->app_state_init.get()) {
       program = Ref::borrow(protocol->app_protocol);
       if (!protocol->loop_->state().stream_feed.prepare(protocol->loop_, program.get(), &wrapped)) return nullptr;
     }
@@ -104,7 +104,7 @@ PyObject* TlsProtocol::do_read(PyObject* self, PyObject*) {
 
 // `received` has not been given to the incoming BIO yet.
 bool TlsProtocol::read(const char* received, size_t size) {
-  if (state != tls_->wrapped && state != tls_->flushing) return true;
+  if (state != tls_->wrapped.get() && state != tls_->flushing.get()) return true;
   return read_records(received, size) || fatal_error();
 }
 
@@ -145,7 +145,7 @@ TlsProtocol::Step TlsProtocol::read_in_python(size_t size, Ref* data) {
     }
     return PyBytes_GET_SIZE(data->get()) > 0 ? Step::kData : Step::kEnd;
   }
-  if (!PyErr_ExceptionMatches(tls_->again_errors)) return Step::kError;
+  if (!PyErr_ExceptionMatches(tls_->again_errors.get())) return Step::kError;
   PyErr_Clear();
   return Step::kAgain;
 }

@@ -43,27 +43,20 @@ TlsState* TlsState::of(ModuleState& module) {
   return module.tls;
 }
 
-TlsState::~TlsState() {
-  for (PyObject* object :
-       {raw_type, object_type, do_handshake, wrapped, flushing, shutdown, again_errors, app_state_init}) {
-    Py_XDECREF(object);
-  }
-}
-
 bool TlsState::fill() {
   const Ref protocol = Ref::steal(PyImport_ImportModule("asyncio.sslproto"));
   const Ref ssl = Ref::steal(PyImport_ImportModule("ssl"));
   const Ref raw = Ref::steal(PyImport_ImportModule("_ssl"));
   const Ref states = Ref::steal(attribute(protocol, "SSLProtocolState"));
-  do_handshake = attribute(states, "DO_HANDSHAKE");
-  wrapped = attribute(states, "WRAPPED");
-  flushing = attribute(states, "FLUSHING");
-  shutdown = attribute(states, "SHUTDOWN");
-  again_errors = attribute(protocol, "SSLAgainErrors");
+  do_handshake = Ref::steal(attribute(states, "DO_HANDSHAKE"));
+  wrapped = Ref::steal(attribute(states, "WRAPPED"));
+  flushing = Ref::steal(attribute(states, "FLUSHING"));
+  shutdown = Ref::steal(attribute(states, "SHUTDOWN"));
+  again_errors = Ref::steal(attribute(protocol, "SSLAgainErrors"));
   const Ref app_states = Ref::steal(attribute(protocol, "AppProtocolState"));
-  app_state_init = attribute(app_states, "STATE_INIT");
-  raw_type = attribute(raw, "_SSLSocket");
-  object_type = attribute(ssl, "SSLObject");
+  app_state_init = Ref::steal(attribute(app_states, "STATE_INIT"));
+  raw_type = Ref::steal(attribute(raw, "_SSLSocket"));
+  object_type = Ref::steal(attribute(ssl, "SSLObject"));
   if (!do_handshake || !wrapped || !flushing || !shutdown || !again_errors || !app_state_init || !raw_type ||
       !object_type || !guard_transport(protocol.get())) {
     return false;

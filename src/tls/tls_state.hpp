@@ -18,21 +18,20 @@ struct TlsState {
   char scratch[64 * 1024];
 
   // Types of the modules `_ssl` and `ssl`.
-  PyObject* raw_type = nullptr;
-  PyObject* object_type = nullptr;
+  Ref raw_type;
+  Ref object_type;
   // asyncio.sslproto.SSLProtocolState's members, which are compared by identity, and SSLAgainErrors.
-  PyObject* do_handshake = nullptr;
-  PyObject* wrapped = nullptr;
-  PyObject* flushing = nullptr;
-  PyObject* shutdown = nullptr;
-  PyObject* again_errors = nullptr;
-  PyObject* app_state_init = nullptr;  // asyncio.sslproto.AppProtocolState.STATE_INIT
-  ClassGuard transport;                // mainspring._tls.TlsTransport
+  Ref do_handshake;
+  Ref wrapped;
+  Ref flushing;
+  Ref shutdown;
+  Ref again_errors;
+  Ref app_state_init;    // asyncio.sslproto.AppProtocolState.STATE_INIT
+  ClassGuard transport;  // mainspring._tls.TlsTransport
 
   TlsState() = default;
   TlsState(const TlsState&) = delete;
   TlsState& operator=(const TlsState&) = delete;
-  ~TlsState();
 
   // The module's state, made where there is none; not usable, and without an exception, where anything is not as it has
   // to be. nullptr, with an exception, without memory.
