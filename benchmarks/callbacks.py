@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import pin_to
+from mainspring.benchmarks.undisturbed import STRETCH, undisturbed
 from mainspring.benchmarks.workload import PROCESSOR_NS, LoopCheck, Measurement, Unit, Windows
 
-SAMPLES = 3
+LEAST_STRETCHES = 3
 
 Operation = Callable[[asyncio.AbstractEventLoop, int], Awaitable[None]]
 
@@ -46,19 +47,23 @@ class CallbackWorkload:
         count = self.first_count
         while True:
             _, wall = await self._sample(loop, count)
-            if wall >= window / (4 * SAMPLES):
+            if wall >= STRETCH / 4:
                 break
-            count *= 2 if wall >= window / (16 * SAMPLES) else 4
-        count = max(1, round(count * window / SAMPLES / wall / self.first_count)) * self.first_count
+            count *= 2 if wall >= STRETCH / 16 else 4
+        count = max(1, round(count * STRETCH / wall / self.first_count)) * self.first_count
         gc.collect()
-        samples = [await self._sample(loop, count) for _ in range(SAMPLES)]
+        samples: list[tuple[float, float]] = []
+        end = time.perf_counter() + window
+        while len(samples) < LEAST_STRETCHES or time.perf_counter() < end:
+            samples.append(await self._sample(loop, count))
         extra = await self.extra(loop) if self.extra is not None else {}
         return Measurement(
-            value=statistics.median(processor for processor, _ in samples) / count * 1e9,
+            value=undisturbed(processor for processor, _ in samples) / count * 1e9,
             loop_class=loop_class,
             details={
                 "wall_ns": statistics.median(wall for _, wall in samples) / count * 1e9,
                 "count": count,
+                "stretches": len(samples),
                 **extra,
             },
         )

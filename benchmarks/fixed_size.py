@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import pin_to
 from mainspring.benchmarks.requirement import MissingRequirementError
+from mainspring.benchmarks.undisturbed import undisturbed
 from mainspring.benchmarks.workload import PROCESSOR_NS, LoopCheck, Measurement, Unit, Windows
 
 # The first operations bring in code and pools that the others share.
@@ -56,7 +56,7 @@ class FixedSizeWorkload:
             began = time.process_time()
             await self.operation(loop, numbers)
             samples.append((time.process_time() - began) / self.size * 1e9)
-        return Measurement(statistics.median(samples), check(), {"samples": len(samples)})
+        return Measurement(undisturbed(samples), check(), {"samples": len(samples)})
 
 
 def available_memory() -> int:

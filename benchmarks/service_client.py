@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import allowed_processors, pin_to
 from mainspring.benchmarks.service import Service
+from mainspring.benchmarks.undisturbed import STRETCH, undisturbed
 from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
+
+LEAST_ANSWERS = 4
+"""For each connection, in what is counted as a stretch."""
 
 Request = Callable[[], Awaitable[None]]
 """Asks once and checks the answer."""
@@ -64,15 +68,22 @@ class ServiceClientWorkload:
                     tasks.create_task(ask(request))
                 await asyncio.sleep(windows.warmup)
                 latencies.clear()
-                processor, wall = time.process_time(), time.perf_counter()
-                await asyncio.sleep(windows.server)
-                processor, wall = time.process_time() - processor, time.perf_counter() - wall
+                costs: list[float] = []
+                processor, wall = began = time.process_time(), time.perf_counter()
+                last, answered = processor, 0
+                while time.perf_counter() < wall + windows.server:
+                    await asyncio.sleep(STRETCH)
+                    now = time.process_time()
+                    if len(latencies) >= answered + LEAST_ANSWERS * self.connections:
+                        costs.append((now - last) / (len(latencies) - answered))
+                        last, answered = now, len(latencies)
+                processor, wall = time.process_time() - began[0], time.perf_counter() - began[1]
                 found = sorted(latencies)
                 running = False
         if not found:
             raise RuntimeError("no answer while measuring")
         return Measurement(
-            value=len(found) * self.batch / processor,
+            value=self.batch / undisturbed(costs or [processor / len(found)]),
             loop_class=check(),
             details={
                 "wall_requests_per_second": len(found) * self.batch / wall,

@@ -14,6 +14,7 @@ from mainspring.benchmarks.limit import NAME as LIMIT_NAME
 from mainspring.benchmarks.limit import LimitServer
 from mainspring.benchmarks.loops import LoopFactory
 from mainspring.benchmarks.pinning import allowed_processors, pin_to
+from mainspring.benchmarks.undisturbed import requests_per_processor_second
 from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
 
 StartServer = Callable[[], AbstractAsyncContextManager[Address]]
@@ -50,7 +51,7 @@ class ServerWorkload:
 
     def value(self, figures: dict[str, Any]) -> float:
         """What is judged, of what the load generator reports."""
-        return float(figures["requests"] / figures["server_seconds"])
+        return requests_per_processor_second(figures)
 
     def _judged(self, loop_class: str, figures: dict[str, Any]) -> Measurement:
         return measurement_of(loop_class, figures, self.value(figures))

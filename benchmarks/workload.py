@@ -23,7 +23,7 @@ class Windows:
 
     @classmethod
     def full(cls) -> Windows:
-        return cls(callbacks=0.4, warmup=0.3, server=0.8)
+        return cls(callbacks=0.8, warmup=0.3, server=1.2)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from mainspring.benchmarks.loops import LoopDidNotStartError, LoopFactory
 from mainspring.benchmarks.requirement import required
 from mainspring.benchmarks.service import accepts, free_port, running
 from mainspring.benchmarks.serving import measurement_of, share_processors
+from mainspring.benchmarks.undisturbed import requests_per_processor_second
 from mainspring.benchmarks.workload import REQUESTS, LoopCheck, Measurement, Unit, Windows
 
 
@@ -51,7 +52,7 @@ class ServerProgramWorkload:
                 duration=windows.server,
                 cpu=generator_cpu,
             )
-        return measurement_of(loop_class, figures, figures["requests"] / figures["server_seconds"])
+        return measurement_of(loop_class, figures, requests_per_processor_second(figures))
 
 
 def class_of(factory: LoopFactory, check: LoopCheck) -> str:

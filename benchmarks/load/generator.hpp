@@ -22,6 +22,7 @@
 #include "latencies.hpp"
 #include "options.hpp"
 #include "processor_time.hpp"
+#include "stretches.hpp"
 #include "system.hpp"
 #include "target.hpp"
 #include "tls.hpp"
@@ -78,6 +79,7 @@ class Generator {
   void fail(Connection& connection, const std::string& reason);
   void turn(int timeout_milliseconds);
   void start_window(std::uint64_t now);
+  double server_time() const;
 
   Options options_;
   EchoBlock block_;
@@ -86,6 +88,7 @@ class Generator {
   std::vector<Connection> connections_;
   std::vector<char> buffer_;
   Latencies latencies_;
+  Stretches stretches_;
   std::optional<Tls> tls_;
   int epoll_ = -1;
   std::size_t alive_ = 0;
@@ -108,6 +111,7 @@ inline Generator::Generator(const Options& options)
       http_request_("GET " + options.path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n"),
       connections_(options.connections),
       buffer_(buffer_size),
+      stretches_(options.connections),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) throw system_error("epoll_create1", errno);
   if (options.mode == Mode::websocket)
@@ -200,22 +204,32 @@ inline void Generator::run() {
       start_window(now);
       seen = 0;
       measuring = true;
-    } else if (measuring && now - window_start_ >= duration) {
-      break;
+    } else if (measuring) {
+      const bool over = now - window_start_ >= duration;
+      if (stretches_.complete(now, completed_)) stretches_.add(now, completed_, server_time());
+      if (over) break;
     }
   }
   if (completed_ == 0 && errors_ == 0) throw std::runtime_error("no answer while measuring");
-  window_seconds_ = static_cast<double>(now_nanoseconds() - window_start_) / 1e9;
+  const std::uint64_t ended = now_nanoseconds();
+  window_seconds_ = static_cast<double>(ended - window_start_) / 1e9;
   own_seconds_ = own_processor_time() - own_before_;
-  if (options_.watched_pid != 0) server_seconds_ = processor_time(options_.watched_pid) - server_before_;
+  server_seconds_ = server_time() - server_before_;
+  // Where the answers were too few for a stretch, the window is one.
+  if (stretches_.empty()) stretches_.add(ended, completed_, server_before_ + server_seconds_);
+}
+
+inline double Generator::server_time() const {
+  return options_.watched_pid != 0 ? processor_time(options_.watched_pid) : 0;
 }
 
 inline void Generator::start_window(std::uint64_t now) {
   latencies_.clear();
   completed_ = 0;
-  if (options_.watched_pid != 0) server_before_ = processor_time(options_.watched_pid);
+  server_before_ = server_time();
   own_before_ = own_processor_time();
   window_start_ = now;
+  stretches_.start(now, server_before_);
 }
 
 inline void Generator::turn(int timeout_milliseconds) {
@@ -336,7 +350,10 @@ inline std::string Generator::report() const {
        << ", \"p50_us\": " << latencies_.microseconds(0.5) << ", \"p99_us\": " << latencies_.microseconds(0.99)
        << ", \"p999_us\": " << latencies_.microseconds(0.999) << ", \"errors\": " << errors_
        << ", \"connections\": " << connections_.size() << ", \"generator_seconds\": " << own_seconds_;
-  if (options_.watched_pid != 0) json << ", \"server_seconds\": " << server_seconds_;
+  if (options_.watched_pid != 0) {
+    json << ", \"server_seconds\": " << server_seconds_ << ", \"stretches\": ";
+    stretches_.write_json(json);
+  }
   json << "}";
   return json.str();
 }

@@ -1,0 +1,71 @@
+"""What the benchmark makes of stretches that the machine disturbed."""
+
+import asyncio
+
+import pytest
+from mainspring.benchmarks.generator import run_generator
+from mainspring.benchmarks.serving import in_thread
+from mainspring.benchmarks.undisturbed import requests_per_processor_second, undisturbed
+from mainspring.benchmarks.workloads import echo_protocol
+
+
+def test_disturbed_stretches_change_nothing():
+    quiet = [100.0 + number / 10 for number in range(10)]
+    assert undisturbed([*quiet, *[175.0] * 10]) == pytest.approx(100.2)
+    assert undisturbed([175.0, *quiet]) == pytest.approx(100.1)
+
+
+def test_one_luckier_than_the_rest_does_not_decide():
+    assert undisturbed([1.0, *[100.0] * 19]) == 100.0
+
+
+def test_a_single_stretch_is_the_figure():
+    assert undisturbed([3.0]) == 3.0
+
+
+def test_a_server_that_sleeps_is_judged_by_its_processor_time():
+    figures = {"seconds": 1.0, "server_seconds": 0.5, "stretches": [[100, 0.5, 0.2], [100, 0.5, 0.3]]}
+    assert requests_per_processor_second(figures) == pytest.approx(500)
+
+
+def test_a_server_that_never_sleeps_is_judged_by_the_time_that_passed():
+    # The kernel's account of it is late by up to a few ticks.
+    figures = {"seconds": 1.0, "server_seconds": 0.98, "stretches": [[100, 0.5, 0.48], [100, 0.5, 0.5]]}
+    assert requests_per_processor_second(figures) == pytest.approx(100 / 0.49)
+
+
+def test_the_load_generator_reports_the_stretches_of_its_window():
+    connections = 3
+
+    async def main():
+        async with echo_protocol.serve() as port:
+            return await in_thread(
+                lambda: run_generator("echo", port, connections=connections, size=64, warmup=0.02, duration=0.3)
+            )
+
+    figures = asyncio.run(main())
+    requests, seconds, server_seconds = (sum(column) for column in zip(*figures["stretches"], strict=True))
+    assert len(figures["stretches"]) <= 12
+    assert all(count >= 8 * connections and length >= 0.025 for count, length, _ in figures["stretches"])
+    assert 0 < requests <= figures["requests"]
+    assert 0 < seconds <= figures["seconds"]
+    assert 0 < server_seconds <= figures["server_seconds"]
+
+
+def test_where_answers_are_few_the_window_is_one_stretch():
+    async def slow(reader, writer):
+        while data := await reader.read(64):
+            await asyncio.sleep(0.05)
+            writer.write(data)
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return await in_thread(lambda: run_generator("echo", port, connections=1, size=64, warmup=0, duration=0.2))
+
+    figures = asyncio.run(main())
+    [[requests, seconds, server_seconds]] = figures["stretches"]
+    assert requests == figures["requests"]
+    assert seconds == pytest.approx(figures["seconds"])
+    assert server_seconds == pytest.approx(figures["server_seconds"])
