@@ -33,6 +33,7 @@
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
+#include "loop/timer_spacing.hpp"
 #include "loop/timer_wheel.hpp"
 #include "loop/timings.hpp"
 #include "loop/virtual_time.hpp"
@@ -275,13 +276,6 @@ class Loop {
     void operator()(char* memory) const { free(memory); }
   };
 
-  // Timers that are due within this time of the last ones that fired wait for it to pass, so that a thousand of them
-  // spread over a few milliseconds do not cost a thousand wake-ups. As long as so many fire at once it grows, up to the
-  // longest, with which they are still less late than the default loop's.
-  static constexpr int64_t kTimerSpacing = 50'000;          // ns
-  static constexpr int64_t kLongestTimerSpacing = 400'000;  // ns
-  static constexpr int kManyTimers = 4;
-
   enum Kind : unsigned { kHandle, kArrival, kStep, kCompletion };
 
   Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
@@ -332,8 +326,7 @@ class Loop {
   std::unique_ptr<AddressCache> addresses_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
-  int64_t timers_fired_at_ = 0;
-  int64_t timer_spacing_ = kTimerSpacing;
+  TimerSpacing timer_spacing_;
   int stream_writer_turns_ = 0;
   bool waiting_ = false;
   bool woken_ = false;

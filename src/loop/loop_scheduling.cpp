@@ -113,6 +113,7 @@ TimerHandle* Loop::call_at(double when, PyObject* callback, Arguments args, Py_s
   handle->when = when;
   Py_INCREF(reinterpret_cast<PyObject*>(handle));
   timers_.insert(handle, virtual_time_ ? virtual_time_->clock.deadline_of(when) : first_ns_at(when));
+  if (timer_spacing_.crowded() && (has_other_clock() || handle->deadline <= monotonic_ns())) timer_spacing_.hurry();
   ++counters.timers_set;
   handle->track();
   return handle;

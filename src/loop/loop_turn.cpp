@@ -93,6 +93,7 @@ bool Loop::run_once() {
     const int64_t now = monotonic_ns();
     int64_t deadline = timers_.next_deadline();
     if (has_other_clock() && !to_kernel_time(now, &deadline)) return false;
+    deadline = timer_spacing_.wake_at(deadline);
     if (deadline <= now) {
       look();
     } else if (!wait(deadline, now)) {
@@ -116,9 +117,7 @@ bool Loop::run_once() {
     }
     if (fired) {
       counters.timers_fired += static_cast<uint64_t>(fired);
-      const bool crowded = fired >= kManyTimers && kernel_now - timers_fired_at_ < 2 * timer_spacing_;
-      timer_spacing_ = crowded ? std::min(2 * timer_spacing_, kLongestTimerSpacing) : kTimerSpacing;
-      timers_fired_at_ = kernel_now;
+      timer_spacing_.fired(fired, kernel_now);
     }
   }
 
@@ -219,7 +218,7 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   if (deadline == TimerWheel::kNever) {
     uv_->alarm().clear();
   } else {
-    uv_->alarm().set(std::max(deadline, timers_fired_at_ + timer_spacing_), now);
+    uv_->alarm().set(timer_spacing_.sleep_until(deadline), now);
   }
   descriptors_.check_new();
   phase_.store(kEntering);

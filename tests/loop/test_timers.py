@@ -46,6 +46,34 @@ def test_timers_that_are_awaited_one_by_one_are_never_early(mainspring_loop):
     mainspring_loop.run_until_complete(main())
 
 
+def test_timers_without_a_delay_do_not_wait_for_the_crowd(mainspring_loop):
+    """Where many timers fire at once, the loop sleeps a little before the next ones: not when they are due at once."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        rounds = 0
+
+        def one_of_many():
+            nonlocal rounds
+            rounds += 1
+            if rounds == 2000:
+                done.set_result(None)
+            elif rounds < 2000:
+                loop.call_later(0, one_of_many)
+
+        # These make the crowd.
+        for number in range(400):
+            loop.call_later(number / 200_000, int)
+        for _ in range(8):
+            loop.call_at(loop.time(), one_of_many)
+        before = loop.metrics().waits
+        await done
+        return loop.metrics().waits - before
+
+    assert mainspring_loop.run_until_complete(main()) == 0
+
+
 def test_a_wait_below_a_millisecond_is_not_rounded_up_to_one(mainspring_loop):
     async def main():
         shortest = math.inf
