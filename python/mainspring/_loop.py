@@ -55,6 +55,28 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
     long that took.
     """
 
+    # What BaseEventLoop and the parts of this class keep. A loop has a __dict__ for what programs add, but as long as
+    # that is not used no method is looked up there first: one in fifty instructions of a task's step.
+    __slots__ = (
+        "_acceptors",
+        "_asyncgens",
+        "_asyncgens_shutdown_called",
+        "_clock_resolution",
+        "_coroutine_origin_tracking_enabled",
+        "_coroutine_origin_tracking_saved_depth",
+        "_exception_handler",
+        "_handshakes",
+        "_internal_fds",
+        "_old_agen_hooks",
+        "_process_descriptors",
+        "_ready",
+        "_scheduled",
+        "_signal_handlers",
+        "_timer_cancelled_count",
+        "_unix_server_sockets",
+        "slow_callback_duration",
+    )
+
     def __init__(self) -> None:
         _core.Loop.__init__(self)
         asyncio.BaseEventLoop.__init__(self)

@@ -28,7 +28,7 @@ constexpr Signature kRemoveWriter{"BaseSelectorEventLoop.remove_writer", 1, {"fd
 PyObject* call_soon(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   Given given;
-  if (!loop || !parse(kCallSoon, loop->names().context, args, count, keywords, &given)) return nullptr;
+  if (!loop || !parse(kCallSoon, &loop->state().context_keyword, args, count, keywords, &given)) return nullptr;
   if (!loop->check_open()) return nullptr;
   PyObject* callback = given.values[0];
   if (loop->debug && !loop->check_debug(callback, "call_soon", true)) return nullptr;
@@ -38,7 +38,8 @@ PyObject* call_soon(PyObject* self, Arguments args, Py_ssize_t count, PyObject* 
 PyObject* call_soon_threadsafe(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   Given given;
-  if (!loop || !parse(kCallSoonThreadsafe, loop->names().context, args, count, keywords, &given)) return nullptr;
+  if (!loop || !parse(kCallSoonThreadsafe, &loop->state().context_keyword, args, count, keywords, &given))
+    return nullptr;
   if (!loop->check_open()) return nullptr;
   PyObject* callback = given.values[0];
   if (loop->debug && !loop->check_debug(callback, "call_soon_threadsafe", false)) return nullptr;
@@ -70,7 +71,7 @@ bool parse_seconds(const Given& given, const char* refusal, double* result) {
 PyObject* call_later(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   Given given;
-  if (!loop || !parse(kCallLater, loop->names().context, args, count, keywords, &given)) return nullptr;
+  if (!loop || !parse(kCallLater, &loop->state().context_keyword, args, count, keywords, &given)) return nullptr;
   double delay;
   double now;
   if (!parse_seconds(given, "delay must not be None", &delay) || !loop->read_clock(&now)) return nullptr;
@@ -80,7 +81,7 @@ PyObject* call_later(PyObject* self, Arguments args, Py_ssize_t count, PyObject*
 PyObject* call_at(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   Given given;
-  if (!loop || !parse(kCallAt, loop->names().context, args, count, keywords, &given)) return nullptr;
+  if (!loop || !parse(kCallAt, &loop->state().context_keyword, args, count, keywords, &given)) return nullptr;
   double when;
   return parse_seconds(given, "when cannot be None", &when) ? schedule_at(loop, when, given) : nullptr;
 }
@@ -171,7 +172,7 @@ PyObject* forward_signals_to(PyObject* self, PyObject* descriptor) {
 PyObject* make_handle(PyObject* self, Arguments args, Py_ssize_t count, PyObject* keywords) {
   Loop* loop = Loop::from(self);
   Given given;
-  if (!loop || !parse(kMakeHandle, loop->names().context, args, count, keywords, &given)) return nullptr;
+  if (!loop || !parse(kMakeHandle, &loop->state().context_keyword, args, count, keywords, &given)) return nullptr;
   return reinterpret_cast<PyObject*>(loop->make_handle(given.values[0], given.rest, given.rest_count, given.context));
 }
 

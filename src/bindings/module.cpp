@@ -31,6 +31,7 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.module = module.ptr();
   state.main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
   if (!state.names.intern() || !state.time.open()) throw py::error_already_set();
+  state.context_keyword.name = state.names.context;
   const auto events = py::module_::import("asyncio.events");
   const auto base_events = py::module_::import("asyncio.base_events");
   state.asyncio_handle = keep(events.attr("Handle"));

@@ -8,6 +8,7 @@
 #include "loop/stream_feed.hpp"
 #include "loop/time_module.hpp"
 #include "loop/tls_transports.hpp"
+#include "python/arguments.hpp"
 #include "python/names.hpp"
 #include "python/ref.hpp"
 
@@ -19,6 +20,7 @@ struct TlsState;
 
 struct ModuleState {
   Names names;
+  ContextKeyword context_keyword;
   TimeModule time;
   PyObject* module = nullptr;  // borrowed: the module owns the state
   PyTypeObject* handle_type = nullptr;

@@ -54,15 +54,20 @@ bool take_keywords(const Signature& signature, Arguments values, PyObject* keywo
 
 }  // namespace
 
-bool parse_names(const Signature& signature, bool takes_context, Arguments args, Py_ssize_t count, PyObject* keywords,
-                 Given* given) {
+bool parse_names(const Signature& signature, ContextKeyword* context, Arguments args, Py_ssize_t count,
+                 PyObject* keywords, Given* given) {
   *given = {};
   const Py_ssize_t positional = count < signature.count ? count : signature.count;
   for (Py_ssize_t i = 0; i < positional; ++i) given->values[i] = args[i];
   given->rest = args + positional;
   given->rest_count = count - positional;
-  return take_keywords(signature, args + count, keywords, given->values, takes_context ? &given->context : nullptr) &&
-         check_all_given(signature, given->values);
+  if (!take_keywords(signature, args + count, keywords, given->values, context ? &given->context : nullptr) ||
+      !check_all_given(signature, given->values)) {
+    return false;
+  }
+  const bool only_context = context && keywords && PyTuple_GET_SIZE(keywords) == 1 && count >= signature.count;
+  if (only_context) Py_XSETREF(context->names, Py_NewRef(keywords));
+  return true;
 }
 
 PyObject* only_argument(const Signature& signature, Arguments args, Py_ssize_t count, PyObject* keywords) {

@@ -26,18 +26,28 @@ struct Given {
   PyObject* context;  // the keyword `context`; nullptr for None
 };
 
-// The way of everything that parse() does not do at once.
-bool parse_names(const Signature& signature, bool takes_context, Arguments args, Py_ssize_t count, PyObject* keywords,
-                 Given* given);
+// How calls name the parameter `context`.
+struct ContextKeyword {
+  PyObject* name = nullptr;  // the interned "context", by which the calls of Python code are recognised
 
-// `context_name` is the interned "context", by which nearly every call with a keyword is recognised; nullptr for a
-// method without that keyword. False with TypeError set.
-inline bool parse(const Signature& signature, PyObject* context_name, Arguments args, Py_ssize_t count,
-                  PyObject* keywords, Given* given) {
-  if (count < signature.count ||
-      (keywords && (PyTuple_GET_SIZE(keywords) != 1 || PyTuple_GET_ITEM(keywords, 0) != context_name))) [[unlikely]] {
-    return parse_names(signature, context_name != nullptr, args, count, keywords, given);
+  // The tuple ("context",) that CPython's tasks and futures in C call with, whose string is not the interned one. A
+  // reference, taken when such a call is seen.
+  PyObject* names = nullptr;
+
+  bool is_only_one_of(PyObject* keywords) const {
+    return keywords == names || (PyTuple_GET_SIZE(keywords) == 1 && PyTuple_GET_ITEM(keywords, 0) == name);
   }
+};
+
+// The way of everything that parse() does not do at once.
+bool parse_names(const Signature& signature, ContextKeyword* context, Arguments args, Py_ssize_t count,
+                 PyObject* keywords, Given* given);
+
+// `context` is nullptr for a method without that keyword. False with TypeError set.
+inline bool parse(const Signature& signature, ContextKeyword* context, Arguments args, Py_ssize_t count,
+                  PyObject* keywords, Given* given) {
+  if (count < signature.count || (keywords && !(context && context->is_only_one_of(keywords)))) [[unlikely]]
+    return parse_names(signature, context, args, count, keywords, given);
   for (int i = 0; i < signature.count; ++i) given->values[i] = args[i];
   given->rest = args + signature.count;
   given->rest_count = count - signature.count;

@@ -1,6 +1,7 @@
 """Every parameter of a public method may be given by name, as a method written in Python takes it."""
 
 import asyncio
+import contextvars
 import socket
 
 import pytest
@@ -121,3 +122,34 @@ WRONG = {
 def test_wrong_calls_have_the_texts_of_python(call):
     kind, _ = compare(lambda loop: outcome(call, loop))
     assert kind is TypeError
+
+
+def test_context_is_known_by_its_letters(loop):
+    """Calls from C, asyncio's own tasks among them, and from ** have other strings than source code has."""
+    variable = contextvars.ContextVar("variable")
+    seen = []
+    for number in range(4):
+        context = contextvars.copy_context()
+        context.run(variable.set, number)
+        loop.call_soon(lambda: seen.append(variable.get()), **{"".join(["con", "text"]): context})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'contexts'"):
+        loop.call_soon(print, **{"".join(["context", "s"]): None})
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'callback'"):
+        loop.call_soon(**{"".join(["con", "text"]): None})
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert seen == [0, 1, 2, 3]
+
+
+def test_what_a_program_adds_to_a_loop(loop):
+    """Attributes of any name, also those of methods, which are then called."""
+    loop.added = 1
+    assert vars(loop)["added"] == 1
+    calls = []
+    loop.time = lambda: calls.append("time") or 0.0
+    assert loop.time() == 0.0
+    del loop.time
+    assert loop.time() > 0
+    assert calls == ["time"]
+    with pytest.raises(AttributeError):
+        del loop.not_there
