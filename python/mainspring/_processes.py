@@ -129,7 +129,7 @@ def _watcher_of_program() -> Callable[[int, Callable[[int], object]], None] | No
 
     Raises RuntimeError when the watcher it chose is not active.
     """
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14) or _is_own_watcher():
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -146,6 +146,25 @@ def _watcher_of_program() -> Callable[[int, Callable[[int], object]], None] | No
             watcher.add_child_handler(pid, lambda _, returncode: exited(returncode))
 
     return watch
+
+
+_get_child_watcher = getattr(asyncio, "get_child_watcher", None)
+
+
+def _is_own_watcher() -> bool:
+    """Whether the policy plainly has one of asyncio's watchers that are always active, or none yet.
+
+    To ask for it warns, and to silence that costs a good part of what starting a process does.
+    """
+    policy: Any = asyncio.get_event_loop_policy()
+    default: Any = asyncio.DefaultEventLoopPolicy
+    if (
+        asyncio.get_child_watcher is not _get_child_watcher
+        or type(policy).get_child_watcher is not default.get_child_watcher
+    ):
+        return False
+    watcher = policy._watcher
+    return watcher is None or type(watcher) in (asyncio.ThreadedChildWatcher, asyncio.PidfdChildWatcher)
 
 
 def _reap(pid: int) -> int:
