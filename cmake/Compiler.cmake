@@ -4,6 +4,10 @@ target_compile_features(mainspring_options INTERFACE cxx_std_20)
 # pybind11's types are hidden, so whatever holds one has to be as well; -Wshadow would warn in its headers.
 target_compile_options(mainspring_options INTERFACE -Wall -Wextra -fvisibility=hidden)
 
+if(MAINSPRING_PORTABLE)
+  target_compile_definitions(mainspring_options INTERFACE MAINSPRING_PORTABLE=1)
+endif()
+
 if(MAINSPRING_WERROR)
   target_compile_options(mainspring_options INTERFACE -Werror)
 endif()

@@ -8,6 +8,8 @@
 #include <new>
 
 #include "python/buffer.hpp"
+#include "system/datagram_batch.hpp"
+#include "system/no_signal.hpp"
 
 namespace mainspring {
 
@@ -84,7 +86,7 @@ int DatagramTransport::read() {
 
 // Receives and delivers up to kBatch; `received` is how many there were.
 int DatagramTransport::read_batch(int* received) {
-  mmsghdr messages[kBatch];
+  system::DatagramMessage messages[kBatch];
   iovec vectors[kBatch];
   sockaddr_storage senders[kBatch];
   for (int i = 0; i < kBatch; ++i) {
@@ -95,7 +97,8 @@ int DatagramTransport::read_batch(int* received) {
     messages[i].msg_hdr.msg_name = &senders[i];
     messages[i].msg_hdr.msg_namelen = sizeof senders[i];
   }
-  const int count = recvmmsg(fd_, messages, kBatch, MSG_DONTWAIT, nullptr);
+  int later = 0;
+  const int count = system::receive_batch(fd_, messages, kBatch, &later);
   *received = std::max(count, 0);
   if (count < 0) return received_error();
   for (int i = 0; i < count; ++i) loop_->counters.received(messages[i].msg_len);
@@ -118,7 +121,9 @@ int DatagramTransport::read_batch(int* received) {
       return -1;
     }
   }
-  return 0;
+  if (later == 0 || lost() || closing_ || !open_) return 0;
+  errno = later;
+  return received_error();
 }
 
 int DatagramTransport::deliver(PyObject* data, PyObject* address) {
@@ -266,9 +271,9 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
   ssize_t sent;
   sockaddr_storage storage;
   if (connected_) {
-    sent = ::send(fd_, data, size, MSG_NOSIGNAL);
+    sent = ::send(fd_, data, size, system::kNoSignal);
   } else if (const socklen_t length = loop_->addresses().from_python(address, family_, &storage)) {
-    sent = ::sendto(fd_, data, size, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage), length);
+    sent = ::sendto(fd_, data, size, system::kNoSignal, reinterpret_cast<sockaddr*>(&storage), length);
   } else {
     // Host names, scopes and other families: Python's socket knows them all.
     const Ref result = Ref::steal(PyObject_CallMethod(socket_, "sendto", "OO", data_object, address));
@@ -317,7 +322,7 @@ int DatagramTransport::report_step(PyObject* step) {
 // Sends the first of those that wait with one system call. How many; -1 when the kernel takes none; 0 when the first
 // has to go alone, because there is no other, its address is Python's to understand, or it fails.
 int DatagramTransport::send_batch() {
-  mmsghdr messages[kSendBatch];
+  system::DatagramMessage messages[kSendBatch];
   iovec vectors[kSendBatch];
   sockaddr_storage receivers[kSendBatch];
   unsigned count = 0;
@@ -337,7 +342,7 @@ int DatagramTransport::send_batch() {
     ++count;
   }
   if (count < 2) return 0;
-  const int sent = sendmmsg(fd_, messages, count, MSG_NOSIGNAL);
+  const int sent = system::send_batch(fd_, messages, count);
   if (sent < 0) return would_block(errno) ? -1 : 0;
   for (int i = 0; i < sent; ++i) {
     loop_->counters.sent(vectors[i].iov_len);

@@ -1,4 +1,4 @@
-// Interval: sleeps of a thread that another thread can end for good. Knows no Python. Linux's futex.
+// Interval: sleeps of a thread that another thread can end for good. Knows no Python.
 //
 // Nothing is ever locked, so that a forked child, in which the sleeping thread does not exist, can use and free it.
 #pragma once
@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "loop/futex.hpp"
+#include "system/futex.hpp"
 
 namespace mainspring {
 
@@ -17,18 +17,18 @@ class Interval {
   // Sleeps so many nanoseconds, or less; not at all once it has been ended.
   void sleep(int64_t ns) {
     const timespec limit{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
-    futex_wait(&ended_, 0, &limit);
+    system::futex_wait(&ended_, 0, &limit);
   }
 
   bool ended() const { return ended_.load(std::memory_order_acquire); }
 
   void end() {
     ended_.store(1, std::memory_order_release);
-    futex_wake(&ended_);
+    system::futex_wake(&ended_);
   }
 
  private:
-  Futex ended_ = 0;
+  system::Futex ended_ = 0;
 };
 
 }  // namespace mainspring

@@ -6,11 +6,13 @@
 #include <cmath>
 #include <cstdint>
 
+#include "system/monotonic_clock.hpp"
+
 namespace mainspring {
 
 inline int64_t monotonic_ns() {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(system::kMonotonicClock, &now);
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 

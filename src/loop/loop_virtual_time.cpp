@@ -1,4 +1,5 @@
 // The loop in virtual time: when nothing is ready, it moves its clock to the next timer instead of waiting for it.
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -96,6 +97,9 @@ std::vector<int> Loop::peers() const {
   }
   descriptors_.visit_numbers([&](int descriptor) { descriptors.push_back(descriptor); });
   waits_.visit_numbers([&](int descriptor) { descriptors.push_back(descriptor); });
+  // One that the program reads may be waited for as well.
+  std::sort(descriptors.begin(), descriptors.end());
+  descriptors.erase(std::unique(descriptors.begin(), descriptors.end()), descriptors.end());
   return descriptors;
 }
 

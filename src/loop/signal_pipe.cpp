@@ -2,17 +2,16 @@
 
 #include "loop/signal_pipe.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include "uv/descriptor.hpp"
+#include "system/descriptors.hpp"
 
 namespace mainspring {
 
 void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve) {
   if (is_open()) return;
   int ends[2];
-  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) uv::fail_with_errno("pipe2");
+  system::make_pipe(ends);
   try {
     poller_ = uv::Poller::open(loop, ends[0], owner, serve);
   } catch (...) {
@@ -28,14 +27,14 @@ void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve)
 void SignalPipe::renew() {
   if (!is_open()) return;
   int ends[2];
-  if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) uv::fail_with_errno("pipe2");
+  system::make_pipe(ends);
   try {
-    uv::replace_descriptor(read_end_, ends[0]);
+    system::replace_descriptor(read_end_, ends[0]);
   } catch (...) {
     ::close(ends[1]);
     throw;
   }
-  uv::replace_descriptor(write_end_, ends[1]);
+  system::replace_descriptor(write_end_, ends[1]);
 }
 
 void SignalPipe::close() {

@@ -1,4 +1,4 @@
-// A thread that sleeps until it is woken, and that can be woken in two steps. Knows no Python. Linux's futex.
+// A thread that sleeps until it is woken, and that can be woken in two steps. Knows no Python.
 //
 // Who wakes a thread while holding what the thread needs next (the GIL) only makes it run into that and sleep again. So
 // wake_later() merely notes that the thread has been woken; the system call, finish(), follows when the waker has let
@@ -13,14 +13,14 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "loop/futex.hpp"
+#include "system/futex.hpp"
 
 namespace mainspring {
 
 class Sleeper {
  public:
   // What finish() needs; the Sleeper itself may be gone by then.
-  using Address = Futex*;
+  using Address = system::Futex*;
 
   Sleeper() = default;
   Sleeper(const Sleeper&) = delete;
@@ -30,11 +30,11 @@ class Sleeper {
   void sleep() {
     const timespec nap{0, kNap};
     while (state_.load(std::memory_order_acquire) == kNapping) {
-      if (futex_wait(&state_, kNapping, &nap) == 0 || errno != ETIMEDOUT) continue;
+      if (system::futex_wait(&state_, kNapping, &nap) == 0 || errno != ETIMEDOUT) continue;
       uint32_t napping = kNapping;
       state_.compare_exchange_strong(napping, kSleeping, std::memory_order_acq_rel);
     }
-    while (state_.load(std::memory_order_acquire) == kSleeping) futex_wait(&state_, kSleeping, nullptr);
+    while (state_.load(std::memory_order_acquire) == kSleeping) system::futex_wait(&state_, kSleeping, nullptr);
   }
 
   // From other threads, once for each Sleeper.
@@ -52,7 +52,7 @@ class Sleeper {
   }
 
   // Another sleeper that came to live there meanwhile looks at its own state.
-  static void finish(Address address) { futex_wake(address); }
+  static void finish(Address address) { system::futex_wake(address); }
 
  private:
   enum State : uint32_t { kNapping, kSleeping, kWoken };
@@ -61,7 +61,7 @@ class Sleeper {
   // than the whole sleep.
   static constexpr long kNap = 5'000'000;
 
-  Futex state_ = kNapping;
+  system::Futex state_ = kNapping;
 };
 
 }  // namespace mainspring

@@ -1,15 +1,8 @@
 // Waits: who waits, once, for which descriptor: the operations sock_recv(), sock_sendall() and the like.
 //
 // The descriptors belong to the program, which may close them without a word to the loop, while a fork or a dup keeps
-// the file open and the kernel goes on reporting it. Therefore they are watched in an epoll set of this object's own,
-// beneath libuv's, which aborts the process or spins in such cases:
-//
-//   - Edge-triggered, so that a descriptor can stay in the set between two operations without anything to do for the
-//     loop; a steady exchange of requests and answers costs no epoll_ctl. Who waits has tried before.
-//   - Each registration has a number of its own, which the kernel gives back with its events. An event of an older
-//     registration is dropped, so nobody gets what belonged to a closed descriptor.
-//   - A registration is used again only for the very socket object that it was made for.
-//   - When closed files keep reporting, the set is made anew.
+// the file open and the kernel goes on reporting it. How they are watched nevertheless is in waits_in_epoll.cpp for
+// Linux and in waits_in_libuv.cpp for other systems.
 //
 // Owned by Loop. Holds a reference to each object that waits, as the default loop's selector holds the callbacks.
 #pragma once
@@ -19,6 +12,7 @@
 
 #include "loop/watched_descriptor.hpp"
 #include "python/ref.hpp"
+#include "system/portable.hpp"
 #include "uv/poller.hpp"
 
 namespace mainspring {
@@ -66,7 +60,7 @@ class Waits {
   // The descriptor has a new owner: displaces both directions and stops watching.
   void forget(int fd);
 
-  // In a forked child: an epoll set of its own. Throws std::system_error.
+  // In a forked child: a set of its own. Throws std::system_error.
   void renew_set();
 
   // Drops all of them without telling anybody.
@@ -107,13 +101,22 @@ class Waits {
     uint32_t ended[2] = {0, 0};
   };
 
+  static bool is_watched(const Entry& entry);
+
+  // `same`: the number is still the socket's that it was watched for last. Throws std::system_error.
+  void watch(int fd, Direction direction, bool same);
+  void unwatch(int fd);
+  void close();
+
+  // In libuv: nobody waits in this direction any more.
+  void unwatch(int fd, Direction direction);
+
+  // In an epoll set.
   static int serve(void* owner, int events);
   int take_events();
   void deliver(int fd, uint32_t number, uint32_t events);
   void open();
-  void close();
-  void watch(int fd, uint32_t events);
-  void unwatch(int fd);
+  void ask_for(int fd, uint32_t events);
   void renew();
   void watch_again();
 

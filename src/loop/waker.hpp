@@ -1,9 +1,10 @@
-// Ends the loop's wait from another thread, by an event descriptor.
+// Ends the loop's wait from another thread, by a descriptor.
 //
 // libuv has uv_async_send for that, but there the thread that is woken waits for the one that wakes it to return from
 // its system call, spinning, and it does so before any callback runs.
 #pragma once
 
+#include "system/wake_descriptor.hpp"
 #include "uv/poller.hpp"
 
 namespace mainspring {
@@ -14,18 +15,18 @@ class Waker {
   explicit Waker(uv::EventLoop& loop);
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
-  ~Waker();
+  ~Waker() { poller_->close(); }
 
   // In a forked child: a descriptor of its own. Throws std::system_error.
-  void renew();
+  void renew() { descriptor_.renew(); }
 
   // From any thread; needs no GIL.
-  void wake() noexcept;
+  void wake() noexcept { descriptor_.wake(); }
 
  private:
   static int serve(void* owner, int events);
 
-  int descriptor_;
+  system::WakeDescriptor descriptor_;
   uv::Poller* poller_;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loop/handle.hpp"
+#include "system/portable.hpp"
 #include "uv/poller.hpp"
 
 namespace mainspring {
@@ -30,6 +31,11 @@ class WatchedDescriptors {
 
   // Cancels the Handle and stops watching. False when there was none.
   bool remove(int fd, Direction direction);
+
+  // Where Waits are watched by libuv: somebody waits in this direction, for what `is_new` says is perhaps another file
+  // than was watched under this number. Throws std::system_error and then has forgotten the number.
+  void add_wait(int fd, Direction direction, bool is_new);
+  void remove_wait(int fd, Direction direction);
 
   // Before the loop polls: forgets registrations whose descriptor has been closed.
   void check_new();
@@ -62,7 +68,13 @@ class WatchedDescriptors {
     WatchedDescriptors* table;
     uv::Poller* poller;
     Handle* handles[2];
+    bool waits[2];
+
+    bool is_needed() const { return handles[0] || handles[1] || waits[0] || waits[1]; }
   };
+
+  Descriptor& descriptor_of(int fd);
+  void register_anew(Descriptor& descriptor);
 
   static int serve(void* owner, int events);
   void watch(Descriptor& descriptor);

@@ -9,6 +9,8 @@
 
 #include "loop/address.hpp"
 #include "python/buffer.hpp"
+#include "system/descriptors.hpp"
+#include "system/no_signal.hpp"
 
 namespace mainspring {
 
@@ -183,7 +185,7 @@ Outcome SocketCall::send_all(Loop* loop, int fd, Ref& result) {
   ssize_t count;
   do {
     count = send(fd, static_cast<char*>(data.buf) + sent, static_cast<size_t>(data.len - sent),
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
+                 MSG_DONTWAIT | system::kNoSignal);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
   sent += count;
@@ -201,8 +203,8 @@ Outcome SocketCall::send_to(Loop* loop, int fd, Ref& result) const {
   if (PySys_Audit("socket.sendto", "OO", socket, second) < 0) return Outcome::kFailed;
   ssize_t count;
   do {
-    count = sendto(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&storage),
-                   length);
+    count = sendto(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | system::kNoSignal,
+                   reinterpret_cast<sockaddr*>(&storage), length);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
   loop->counters.sent(static_cast<size_t>(count));
@@ -222,19 +224,22 @@ Outcome SocketCall::accept(Loop* loop, int fd, Ref& result) const {
   // The program may have made the file blocking through another of its descriptors.
   do {
     PyThreadState* thread = PyEval_SaveThread();
-    connection = accept4(fd, peer.generic(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    connection = system::accept_connection(fd, peer.generic(), &peer.size);
     error = errno;
     PyEval_RestoreThread(thread);
     if (connection < 0 && error == EINTR && PyErr_CheckSignals() < 0) return Outcome::kFailed;
   } while (connection < 0 && error == EINTR);
   errno = error;
   if (connection < 0) return failed();
-  // A type with SOCK_NONBLOCK makes a socket object that knows that it does not block.
   const Ref made = Ref::steal(PyObject_CallFunction(reinterpret_cast<PyObject*>(state.socket_type), "iiii", family,
-                                                    type | SOCK_NONBLOCK, protocol, connection));
+                                                    type | system::kTypeThatDoesNotBlock, protocol, connection));
   if (!made) {
     ::close(connection);
     return Outcome::kFailed;
+  }
+  if (system::kTypeThatDoesNotBlock == 0) {
+    const Ref told = Ref::steal(PyObject_CallMethod(made.get(), "setblocking", "O", Py_False));
+    if (!told) return Outcome::kFailed;
   }
   return done(result, with_sender(Py_NewRef(made.get()), &peer));
 }

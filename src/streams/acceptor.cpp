@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "streams/socket_transport.hpp"
+#include "system/descriptors.hpp"
 
 namespace mainspring {
 
@@ -92,7 +93,7 @@ int Acceptor::accept_all() {
   for (int i = 0; i <= backlog; ++i) {
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    const int connection = accept4(fd, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int connection = system::accept_connection(fd, reinterpret_cast<sockaddr*>(&storage), &size);
     if (connection < 0) {
       if (errno == ECONNABORTED) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;

@@ -9,6 +9,7 @@
 #include "python/buffer.hpp"
 #include "streams/reader_state.hpp"
 #include "streams/socket_transport.hpp"
+#include "system/no_signal.hpp"
 
 namespace mainspring {
 
@@ -161,7 +162,7 @@ bool SocketTransport::enqueue(PyObject* data) {
   bool tried = false;
   if (queue_.empty() && size > flush_threshold()) {
     // It would be sent at once, so try that before copying. An error comes back when the rest is sent.
-    const ssize_t sent = send(fd_, rest, size, MSG_NOSIGNAL);
+    const ssize_t sent = send(fd_, rest, size, system::kNoSignal);
     tried = sent >= 0 || would_block();
     if (sent > 0) {
       loop_->counters.sent(static_cast<size_t>(sent));
@@ -216,12 +217,12 @@ int SocketTransport::send_queued() {
     for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
     ssize_t sent;
     if (count == 1) {
-      sent = send(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+      sent = send(fd_, vectors[0].iov_base, vectors[0].iov_len, system::kNoSignal);
     } else {
       msghdr message{};
       message.msg_iov = vectors;
       message.msg_iovlen = static_cast<size_t>(count);
-      sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
+      sent = sendmsg(fd_, &message, system::kNoSignal);
     }
     if (sent < 0) {
       if (would_block()) break;
