@@ -5,6 +5,7 @@
 #   make asan     these and CPython's own asyncio tests under AddressSanitizer, UndefinedBehaviorSanitizer, LeakSanitizer
 #   make leaks    some tests under LeakSanitizer with complete stacks (LEAKS="tests" for all of them)
 #   make tsan     everything with threads under ThreadSanitizer
+#   make portable with what systems other than Linux have: CPython's asyncio tests and those of what differs
 #   make conformance  CPython's own asyncio tests on this loop and on the default loop
 #   make faults   each system call and each allocation of the loop fails in turn (FAULTS="--loop uvloop tcp")
 #   make check    formatting, lint and types
@@ -12,6 +13,7 @@
 #   make life     how loops and interpreters end (LOOPS="default mainspring uvloop", ROUNDS and INTERPRETERS for more)
 #   make fuzz     fuzzers (FUZZ=60 seconds each) and state machines of transports (MACHINES=300 of each kind)
 #   make wheel    a wheel with libuv inside, installed and tried in an environment of its own
+#   make macos    the module compiled and linked for macOS, by a compiler that comes as a Python package
 #   make callgrind  instruction counts of the hot paths
 #   make races    random races between connections (RACES=20000), also with CAMPAIGN="--loop uvloop --seed 7"
 #   make load     10,000 slow readers, a flooding peer, storms, and a GiB each way
@@ -63,8 +65,8 @@ THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/t
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
 .PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized \
-        leaks test-leaks tsan test-threads check docs conformance faults life callgrind fuzz races load soak \
-        campaign-environment system clean
+        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads check docs conformance faults life callgrind fuzz races load soak \
+        campaign-environment system macos clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -112,6 +114,25 @@ test-installed-sanitized:
 	$(LEAKS_RUN) -m pytest -o timeout=400 -k '$(OURS)' --ignore=tests/benchmarks --ignore=tests/examples \
 	  --ignore=tests/integrations --ignore=tests/documentation --ignore=tests/packaging --ignore=tests/registration \
 	  $(PYTEST)
+
+# The folders of what differs between the systems.
+PORTABLE_TESTS = tests/loop tests/streams tests/sockets tests/datagrams tests/executor tests/processes
+
+portable:
+	$(MAKE) test-portable VENV=$(VENV)-portable
+
+install-portable: $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CONFIG) -C cmake.define.MAINSPRING_PORTABLE=ON -C build-dir=build/portable-module \
+	  --group test cmake ninja .
+	$(CMAKE) --preset portable && $(CMAKE) --build --preset portable
+
+test-portable: install-portable
+	$(MAKE) test-installed-portable
+	$(BIN)/python tests/conformance
+
+test-installed-portable:
+	PATH="$(abspath $(BIN)):$$PATH" ctest --preset portable
+	$(BIN)/python -m pytest $(PORTABLE_TESTS) $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
@@ -168,6 +189,11 @@ wheel: $(BIN)/python
 	$(PYTHON) -m venv --clear $(VENV)-wheel
 	$(VENV)-wheel/bin/python -m pip install --quiet dist/*.whl
 	$(VENV)-wheel/bin/python packaging/try_wheel.py
+
+# Of an architecture alone by ARCHITECTURES=arm64 or x86_64.
+macos: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group macos
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python packaging/check_macos.py $(ARCHITECTURES)
 
 callgrind: $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(CONFIG) '.[bench]' --group peers

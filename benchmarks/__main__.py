@@ -93,6 +93,8 @@ def check_packages(names: tuple[str, ...]) -> None:
 
 
 def check_installation() -> None:
+    if sys.platform != "linux":
+        raise UsageError("measures on Linux only: its load generator and its limit are programs on epoll")
     check_packages(MEASURING)
     for program in (EXECUTABLE, LIMIT_EXECUTABLE):
         if not program.exists():

@@ -12,6 +12,8 @@ if(NOT MAINSPRING_HARDENING OR MAINSPRING_SANITIZE)
 endif()
 
 # -fno-plt: since all symbols are bound at the start, calls can go straight through the table, which pays for the rest.
+# Clang only warns of what the system does not have.
+set(CMAKE_REQUIRED_FLAGS "-Werror")
 foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fno-plt)
   string(MAKE_C_IDENTIFIER "MAINSPRING_HAS${flag}" has)
   check_cxx_compiler_flag(${flag} ${has})
@@ -21,6 +23,7 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=f
     target_link_options(mainspring_options INTERFACE ${flag})
   endif()
 endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
 
 # Level 3 needs GCC 12 or Clang 9; elsewhere glibc's headers warn of it and mean 2. Nothing is fortified unoptimised.
 set(CMAKE_REQUIRED_FLAGS "-O2 -Werror -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3")
@@ -33,6 +36,10 @@ endif()
 target_compile_options(mainspring_options INTERFACE
   "$<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=${level}>")
 
+# The rest is ELF's.
+if(APPLE)
+  return()
+endif()
 foreach(flag relro now noexecstack)
   set(has "MAINSPRING_LINKS_${flag}")
   check_linker_flag(CXX "LINKER:-z,${flag}" ${has})

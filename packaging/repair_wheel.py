@@ -1,7 +1,8 @@
 """Makes a wheel that runs on other machines: with libuv inside, and the licences of what is inside.
 
 ``python packaging/repair_wheel.py WHEEL FOLDER [--libuv-licence FILE]``. auditwheel copies libuv into the wheel and
-gives it the oldest platform tag that its symbols allow. pybind11 is compiled in, so its licence comes along as well.
+gives it the oldest platform tag that its symbols allow; for macOS delocate does, by what libuv was built for. pybind11
+is compiled in, so its licence comes along as well.
 """
 
 from __future__ import annotations
@@ -56,10 +57,15 @@ def main() -> None:
     parser.add_argument("wheel", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--libuv-licence", type=Path)
+    parser.add_argument("--architecture", help="for macOS: what libuv has to be for, too")
     options = parser.parse_args()
     licences = {"libuv.txt": licence_of_libuv(options.libuv_licence), "pybind11.txt": licence_of_pybind11()}
     with tempfile.TemporaryDirectory() as repaired:
-        run("auditwheel", "repair", options.wheel, "--wheel-dir", repaired)
+        if "macosx" in options.wheel.name:
+            required = ["--require-archs", options.architecture] if options.architecture else []
+            run("delocate.cmd.delocate_wheel", *required, options.wheel, "--wheel-dir", repaired)
+        else:
+            run("auditwheel", "repair", options.wheel, "--wheel-dir", repaired)
         (wheel,) = Path(repaired).glob("*.whl")
         options.folder.mkdir(parents=True, exist_ok=True)
         moved = options.folder / wheel.name

@@ -6,6 +6,8 @@ libuv comes from the wheel, the licences are there, and a server answers by TCP 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -28,9 +30,19 @@ async def answers() -> tuple[bytes, int]:
     return line, await asyncio.to_thread(sum, range(10))
 
 
+def loaded_libuv() -> set[str]:
+    """The files of this process that are libuv."""
+    if sys.platform == "darwin":
+        system = ctypes.CDLL(None)
+        system._dyld_get_image_name.restype = ctypes.c_char_p
+        images = [os.fsdecode(system._dyld_get_image_name(i)) for i in range(system._dyld_image_count())]
+        return {image for image in images if "libuv" in image}
+    return {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libuv" in line}
+
+
 def main() -> None:
     package = Path(mainspring.__file__).parent
-    mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libuv" in line}
+    mapped = loaded_libuv()
     assert mapped, "libuv is not loaded"
     assert all(Path(file).is_relative_to(package.parent) for file in mapped), f"libuv is loaded from {mapped}"
     licences = {file.name for file in distribution("mainspring").files or () if "licenses" in file.parts}

@@ -13,6 +13,9 @@ from typing_extensions import disjoint_base
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 __version__: str
+
+# Whether it was built with what every POSIX system has, in the place of what is Linux's.
+PORTABLE: bool
 _FileDescriptor = int | Any  # anything with fileno()
 
 @disjoint_base

@@ -1,13 +1,15 @@
 """Subprocesses (asyncio documentation, "Subprocesses").
 
 Processes are started by ``subprocess.Popen``, with every keyword it has, and watched through a descriptor of the
-process (``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them.
+process (``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them. Where there
+is no such descriptor a thread waits for each process, as on the default loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -88,10 +90,8 @@ class ProcessMethods:
 
     def _watch_process(self: Any, pid: int, exited: Callable[[int], object]) -> None:
         """Call ``exited(returncode)`` in the loop when the child process ``pid`` has ended."""
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:
-            # No descriptors left, or a kernel without them: a thread waits instead.
+        pidfd = _descriptor_of(pid)
+        if pidfd is None:
             threading.Thread(target=self._wait_in_thread, args=(pid, exited), daemon=True).start()
             return
         try:
@@ -113,14 +113,20 @@ class ProcessMethods:
             os.close(self._process_descriptors.pop())
 
     def _wait_in_thread(self: Any, pid: int, exited: Callable[[int], object]) -> None:
-        # The loop reaps: until it knows of the end, the number must not become that of another process, which
-        # send_signal() would hit.
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            # The loop reaps: until it knows of the end, the number must not become that of another process, which
+            # send_signal() would hit.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            reap = functools.partial(_reap, pid)
+        else:
+            # macOS before Python 3.13, where the default loop's threads reap, too.
+            returncode = _reap(pid)
+            reap = lambda: returncode  # noqa: E731
         try:
-            self.call_soon_threadsafe(lambda: exited(_reap(pid)))
+            self.call_soon_threadsafe(lambda: exited(reap()))
         except RuntimeError:
-            _reap(pid)
+            reap()
             logger.warning("Loop %r that handles pid %r is closed", self, pid)
 
 
@@ -165,6 +171,16 @@ def _is_own_watcher() -> bool:
         return False
     watcher = policy._watcher
     return watcher is None or type(watcher) in (asyncio.ThreadedChildWatcher, asyncio.PidfdChildWatcher)
+
+
+def _descriptor_of(pid: int) -> int | None:
+    """A descriptor of the process; None where the system has none, or none left."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def _reap(pid: int) -> int:

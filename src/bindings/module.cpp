@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.hpp"
 #include "loop/module_state.hpp"
+#include "system/portable.hpp"
 
 namespace py = pybind11;
 
@@ -62,6 +63,7 @@ PYBIND11_MODULE(core_of_interpreter, module, py::multiple_interpreters::per_inte
   forget_last_interpreter();
   module.doc() = "The native part of mainspring.";
   module.attr("__version__") = MAINSPRING_VERSION;
+  module.attr("PORTABLE") = system::kPortable;
   // The state lives as long as the process: objects of the module may be finalized after the module.
   auto* state = new ModuleState();
   set_up_state(module, *state);

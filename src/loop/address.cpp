@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "system/unix_names.hpp"
+
 namespace mainspring {
 
 PyObject* unix_name(int fd, bool own) {
@@ -51,7 +53,7 @@ PyObject* address_to_python(const sockaddr* address, socklen_t size) {
   if (address->sa_family == AF_UNIX) {
     const auto* path = reinterpret_cast<const sockaddr_un*>(address)->sun_path;
     const auto length = static_cast<Py_ssize_t>(size) - static_cast<Py_ssize_t>(offsetof(sockaddr_un, sun_path));
-    if (length > 0 && path[0] == 0) return PyBytes_FromStringAndSize(path, length);
+    if (system::kAbstractNames && length > 0 && path[0] == 0) return PyBytes_FromStringAndSize(path, length);
     const size_t most = length > 0 ? static_cast<size_t>(length) : 0;
     return PyUnicode_DecodeFSDefaultAndSize(path, static_cast<Py_ssize_t>(strnlen(path, most)));
   }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "system/tcp_progress.hpp"
+#include "system/unix_names.hpp"
 
 namespace mainspring {
 
@@ -35,7 +36,10 @@ int option(int descriptor, int name) {
 
 int family_of(const Name& name) { return reinterpret_cast<const sockaddr*>(name.data())->sa_family; }
 
-bool has_path(const Name& name) { return name.size() > offsetof(sockaddr_un, sun_path); }
+bool has_path(const Name& name) {
+  constexpr size_t kPath = offsetof(sockaddr_un, sun_path);
+  return name.size() > kPath && (system::kAbstractNames || name[kPath] != 0);
+}
 
 }  // namespace
 

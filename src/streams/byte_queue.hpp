@@ -10,6 +10,8 @@
 #include <cstring>
 #include <new>
 
+#include "system/cleanse.hpp"
+
 namespace mainspring {
 
 class ByteQueue {
@@ -71,7 +73,7 @@ class ByteQueue {
 
   void wipe(char* from, size_t count) {
     if (cleanses_ && count > 0) [[unlikely]]
-      explicit_bzero(from, count);
+      system::cleanse(from, count);
   }
 
   void make_room(size_t count) {

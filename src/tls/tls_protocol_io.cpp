@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "python/buffer.hpp"
+#include "system/cleanse.hpp"
 #include "tls/tls_protocol.hpp"
 
 namespace mainspring {
@@ -215,7 +216,7 @@ bool TlsProtocol::decrypt_all(const char* received, size_t size, size_t most, St
 
 // The scratch space serves all connections and lives as long as the process: nobody's plaintext stays in it.
 void TlsProtocol::cleanse(TlsState& tls, const Plaintext& data) {
-  if (data.data == tls.scratch) explicit_bzero(tls.scratch, data.size);
+  if (data.data == tls.scratch) system::cleanse(tls.scratch, data.size);
 }
 
 bool TlsProtocol::read_copied(const char* received, size_t size, bool* ended) {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers import preload
+from helpers import PORTABLE, preload
 
 HERE = Path(__file__).parent
 
@@ -125,6 +125,8 @@ KNOWN = [
         "CPython 3.13 loses an object's attributes, and does not release them, when it lacks memory to set __class__",
     ),
 ]
+if PORTABLE:
+    KNOWN.append(("names", "send", "EPIPE stuck", "the pipe that wakes the loop, both ends of which are open, cannot break"))
 
 
 def known(result: Result) -> str | None:

@@ -10,9 +10,11 @@ from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving, tcp_pair
 from helpers.tls import TlsPeer, reset, tls_connected, tls_making, tls_serving, tls_with_peer
 from helpers.waiting import eventually, turns
+from helpers.ways import PORTABLE, needs_linux
 
 __all__ = [
     "LOOPS",
+    "PORTABLE",
     "Authority",
     "DatagramRecorder",
     "Recorder",
@@ -24,6 +26,7 @@ __all__ = [
     "eventually",
     "finish",
     "is_mainspring",
+    "needs_linux",
     "normalised",
     "open_descriptors",
     "outcome",

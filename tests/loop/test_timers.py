@@ -7,7 +7,7 @@ import random
 import time
 
 import pytest
-from helpers import compare, is_mainspring, outcome
+from helpers import compare, is_mainspring, needs_linux, outcome
 
 
 def run_for(loop, seconds):
@@ -74,6 +74,7 @@ def test_timers_without_a_delay_do_not_wait_for_the_crowd(mainspring_loop):
     assert mainspring_loop.run_until_complete(main()) == 0
 
 
+@needs_linux("libuv's timers have whole milliseconds")
 def test_a_wait_below_a_millisecond_is_not_rounded_up_to_one(mainspring_loop):
     async def main():
         shortest = math.inf

@@ -8,7 +8,8 @@ import mainspring._core
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-BASE = {"uv", "python"}
+SYSTEM = "system"
+BASE = {SYSTEM, "uv", "python"}
 LOOP = "loop"
 TOP = "bindings"
 
@@ -28,7 +29,7 @@ def includes(path):
 def allowed(room):
     """The rooms that a room may include."""
     if room in BASE:
-        return {room}
+        return {room, SYSTEM}
     if room == LOOP:
         return BASE | {LOOP}
     if room == TOP:
@@ -52,8 +53,9 @@ def test_a_room_includes_only_what_is_below_it(room):
     assert wrong == []
 
 
-def test_uv_knows_no_python_and_python_no_uv():
-    for room, forbidden in (("uv", r"Python\.h|pybind11|structmember\.h"), ("python", r"uv\.h|uv/")):
+def test_uv_and_the_system_know_no_python_and_python_no_uv():
+    no_python = r"Python\.h|pybind11|structmember\.h"
+    for room, forbidden in (("uv", no_python), ("system", rf"{no_python}|uv/"), ("python", r"uv\.h|uv/")):
         for path in files(room):
             assert [name for name in includes(path) if re.match(forbidden, name)] == []
 
