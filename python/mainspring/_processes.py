@@ -1,15 +1,14 @@
 """Subprocesses (asyncio documentation, "Subprocesses").
 
 Processes are started by ``subprocess.Popen``, with every keyword it has, and watched through a descriptor of the
-process (``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them. Where there
-is no such descriptor a thread waits for each process, as on the default loop.
+process (``pidfd_open(2)``), so that no thread and no signal handler is needed and any thread may start them. Where
+there is no such descriptor a thread waits for each process, as on the default loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import subprocess
 import sys
@@ -118,11 +117,17 @@ class ProcessMethods:
             # send_signal() would hit.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-            reap = functools.partial(_reap, pid)
+
+            def reap() -> int:
+                return _reap(pid)
+
         else:
             # macOS before Python 3.13, where the default loop's threads reap, too.
             returncode = _reap(pid)
-            reap = lambda: returncode  # noqa: E731
+
+            def reap() -> int:
+                return returncode
+
         try:
             self.call_soon_threadsafe(lambda: exited(reap()))
         except RuntimeError:

@@ -126,7 +126,7 @@ KNOWN = [
     ),
 ]
 if PORTABLE:
-    KNOWN.append(("names", "send", "EPIPE stuck", "the pipe that wakes the loop, both ends of which are open, cannot break"))
+    KNOWN.append(("names", "send", "EPIPE stuck", "the pipe that wakes the loop has both its ends here"))
 
 
 def known(result: Result) -> str | None:

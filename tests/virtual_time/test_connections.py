@@ -48,9 +48,7 @@ KINDS = ["tcp", "tcp6", "unix"]
 knows_tcp = needs_linux("what TCP has under way is not known, so that each answer may take the grace in real time")
 
 
-@pytest.mark.parametrize(
-    "kind", [kind if kind == "unix" else pytest.param(kind, marks=knows_tcp) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", [kind if kind == "unix" else pytest.param(kind, marks=knows_tcp) for kind in KINDS])
 def test_a_server_and_a_client_in_one_loop(kind, tmp_path):
     async def main():
         async with served(kind, tmp_path) as connect:
