@@ -126,7 +126,7 @@ KNOWN = [
     ),
 ]
 if PORTABLE:
-    KNOWN.append(("names", "send", "EPIPE stuck", "the pipe that wakes the loop has both its ends here"))
+    KNOWN.append(("names", "send", " stuck", "the pipe that wakes the loop has both its ends here"))
 
 
 def known(result: Result) -> str | None:
