@@ -65,8 +65,8 @@ THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/t
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
 .PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized \
-        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads check docs conformance faults life callgrind fuzz races load soak \
-        campaign-environment system macos clean
+        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads check docs \
+        conformance faults life callgrind fuzz races load soak campaign-environment system macos clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -122,8 +122,8 @@ portable:
 	$(MAKE) test-portable VENV=$(VENV)-portable
 
 install-portable: $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(CONFIG) -C cmake.define.MAINSPRING_PORTABLE=ON -C build-dir=build/portable-module \
-	  --group test cmake ninja .
+	$(BIN)/python -m pip install --quiet $(CONFIG) -C cmake.define.MAINSPRING_PORTABLE=ON \
+	  -C build-dir=build/portable-module --group test cmake ninja .
 	$(CMAKE) --preset portable && $(CMAKE) --build --preset portable
 
 test-portable: install-portable
@@ -132,7 +132,7 @@ test-portable: install-portable
 
 test-installed-portable:
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset portable
-	$(BIN)/python -m pytest $(PORTABLE_TESTS) $(PYTEST)
+	$(BIN)/python -m pytest -k '$(OURS)' $(PORTABLE_TESTS) $(PYTEST)
 
 # In the environment of `make asan`.
 leaks:
