@@ -29,6 +29,6 @@ def requests_per_processor_second(figures: dict[str, Any]) -> float:
     load = figures["server_seconds"] / figures["seconds"]
     costs = [
         (seconds * load if load >= SATURATED else server_seconds) / requests
-        for requests, seconds, server_seconds in figures["stretches"]
+        for requests, seconds, server_seconds, *_ in figures["stretches"]
     ]
     return 1 / undisturbed(costs)

@@ -328,6 +328,7 @@ inline void Generator::receive(Connection& connection) {
 inline void Generator::complete(Connection& connection) {
   const std::uint64_t now = now_nanoseconds();
   latencies_.add(now - connection.started);
+  stretches_.answered(now - connection.started);
   ++completed_;
   if (options_.mode == Mode::accept) end_connection(connection);
   start_request(connection, now);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,15 @@ from mainspring.benchmarks.workloads.echo_sizes import KIB
 
 @dataclass(frozen=True)
 class TailWorkload(ServerWorkload):
-    """Judged by the latency that one request in a thousand exceeds, by the clock."""
+    """Judged by the latency that one request in a thousand exceeds, by the clock: the median of the stretches.
+
+    Not what their fastest tenth has, as elsewhere: what the loop itself does seldom is to count.
+    """
 
     unit: Unit = MICROSECONDS
 
     def value(self, figures: dict[str, Any]) -> float:
-        return float(figures["p999_us"])
+        return statistics.median(p999 for *_, p999 in figures["stretches"])
 
 
 WORKLOADS = [TailWorkload("latency, echo p99.9, 1 KiB x 64", echo_protocol.serve, "echo", 64, KIB, limit=LimitServer())]

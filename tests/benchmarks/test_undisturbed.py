@@ -44,9 +44,10 @@ def test_the_load_generator_reports_the_stretches_of_its_window():
             )
 
     figures = asyncio.run(main())
-    requests, seconds, server_seconds = (sum(column) for column in zip(*figures["stretches"], strict=True))
+    requests, seconds, server_seconds, _ = (sum(column) for column in zip(*figures["stretches"], strict=True))
     assert len(figures["stretches"]) <= 12
-    assert all(count >= 8 * connections and length >= 0.025 for count, length, _ in figures["stretches"])
+    assert all(count >= 8 * connections and length >= 0.025 for count, length, *_ in figures["stretches"])
+    assert all(p999 > 0 for *_, p999 in figures["stretches"])
     assert 0 < requests <= figures["requests"]
     assert 0 < seconds <= figures["seconds"]
     assert 0 < server_seconds <= figures["server_seconds"]
@@ -65,7 +66,8 @@ def test_where_answers_are_few_the_window_is_one_stretch():
             return await in_thread(lambda: run_generator("echo", port, connections=1, size=64, warmup=0, duration=0.2))
 
     figures = asyncio.run(main())
-    [[requests, seconds, server_seconds]] = figures["stretches"]
+    [[requests, seconds, server_seconds, p999]] = figures["stretches"]
+    assert p999 == figures["p999_us"] >= 50_000
     assert requests == figures["requests"]
     assert seconds == pytest.approx(figures["seconds"])
     assert server_seconds == pytest.approx(figures["server_seconds"])

@@ -373,15 +373,17 @@ def test_a_cancelled_call_does_not_begin_and_a_running_one_goes_on(loop):
         await loop.run_in_executor(None, int)
         loop._default_executor._max_workers = 1
         ran = []
+        begun = threading.Event()
         release = threading.Event()
 
         def work():
+            begun.set()
             release.wait(10)
             ran.append("running")
 
         running = loop.run_in_executor(None, work)
         waiting = [loop.run_in_executor(None, ran.append, number) for number in range(5)]
-        await asyncio.sleep(0.01)
+        await eventually(begun.is_set)
         running.cancel()
         for call in waiting[::2]:
             call.cancel()
@@ -412,11 +414,12 @@ def test_a_shutdown_that_cancels():
             await loop.run_in_executor(None, int)
             pool = loop._default_executor
             pool._max_workers = 1
+            begun = threading.Event()
             release = threading.Event()
-            running = loop.run_in_executor(None, release.wait, 10)
+            running = loop.run_in_executor(None, lambda: (begun.set(), release.wait(10))[1])
             waiting = [loop.run_in_executor(None, int) for _ in range(3)]
             submitted = pool.submit(int)
-            await asyncio.sleep(0.01)
+            await eventually(begun.is_set)
             pool.shutdown(wait=False, cancel_futures=True)
             release.set()
             told = await asyncio.gather(running, *waiting, return_exceptions=True)
