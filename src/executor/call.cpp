@@ -27,6 +27,7 @@ Call* Call::make(Loop* loop, PyObject* future, Arguments args, Py_ssize_t count)
   }
   call->loop_ = loop;
   ++loop->counters.executor_calls;
+  ++loop->calls_under_way;
   if (loop->measures()) call->made_at_ = monotonic_ns();
   call->loop_object_ = Ref::borrow(loop->self());
   call->future_ = Ref::borrow(future);
@@ -121,6 +122,7 @@ int Call::deliver() {
 
 void Call::drop() {
   const Ref arguments[] = {Ref::steal(slots_[1]), Ref::steal(slots_[2]), Ref::steal(slots_[3])};
+  --loop_->calls_under_way;
   delete this;
 }
 

@@ -118,7 +118,9 @@ void WorkQueue::wake_loop() {
 }
 
 void WorkQueue::wait() {
-  Sleeper self;
+  const bool spins = !spinning_ && spin_policy_.should_spin();
+  if (spins) spinning_ = true;
+  Sleeper self(spins);
   idle_.push_back(&self);
   Loop* loop = std::exchange(unaware_, nullptr);
   if (loop) {
@@ -127,8 +129,14 @@ void WorkQueue::wait() {
   }
   PyThreadState* thread = PyEval_SaveThread();
   if (loop) loop->send_wake();
+  bool in_time = false;
+  if (spins) {
+    in_time = self.spin();
+    spinning_ = false;
+  }
   self.sleep();
   PyEval_RestoreThread(thread);
+  if (spins) spin_policy_.spun(in_time);
   --coming_;
   // What a worker left that now blocks.
   wake_loop();
@@ -143,6 +151,7 @@ bool WorkQueue::forget_after_fork() {
   forks_ = now;
   idle_.clear();
   coming_ = 0;
+  spinning_ = false;
   clear();
   return true;
 }

@@ -9,20 +9,24 @@
 // - At most one worker at a time is `coming_`, woken and on its way to the GIL. It takes one item at a time for as long
 //   as there are any; when it leaves others behind it first wakes the next worker. So many short calls cost two
 //   wake-ups, and one that blocks, which lets go of the GIL, holds nobody back.
-// - Results go to the loop's ready queue at once, and the loop is woken when the worker has let go of the GIL, which
-// the
-//   loop needs. A worker that goes on with another item leaves this to the one that is coming: it gets the GIL before
-//   the loop could have. If none is coming, the loop is woken before the item runs.
+// - Results go to the loop's ready queue at once, and the loop is woken when the worker has let go of the GIL,
+//   which the loop needs. A worker that goes on with another item leaves this to the one that is coming: it gets the
+//   GIL before the loop could have. If none is coming, the loop is woken before the item runs.
+// - One idle worker spins before it sleeps, where that has paid lately, and so does a loop that waits for a Call. A
+// task
+//   that awaits one short call after another then wakes nobody.
 //
 // The GIL protects everything; no lock is ever held across a fork. Owned by its Python object (bind_executor.cpp),
 // which the pool and each worker hold.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "executor/call.hpp"
 #include "loop/ready_queue.hpp"
 #include "loop/sleeper.hpp"
+#include "loop/spinning.hpp"
 
 namespace mainspring {
 
@@ -68,6 +72,9 @@ class WorkQueue {
   ReadyQueue items_;
   std::vector<Sleeper*> idle_;  // the one that became idle last is woken first: its caches are warm
   size_t coming_ = 0;
+
+  SpinPolicy spin_policy_;
+  std::atomic<bool> spinning_ = false;  // is set back without the GIL
 
   // The loop that has results and has not been woken since; keeps it alive.
   Loop* unaware_ = nullptr;

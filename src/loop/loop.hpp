@@ -33,6 +33,7 @@
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
+#include "loop/spinning.hpp"
 #include "loop/timer_spacing.hpp"
 #include "loop/timer_wheel.hpp"
 #include "loop/timings.hpp"
@@ -223,6 +224,9 @@ class Loop {
   // The size of the last thing that sock_recv() received: the next is likely to be as large.
   Py_ssize_t last_received = 0;
 
+  // Results that threads of the loop's own pool still owe it.
+  size_t calls_under_way = 0;
+
   // Hands an exception that is set to the exception handler with a message and, where given, the transport and the
   // protocol. -1 when it must leave the loop (or the handler raised such an exception).
   int report(const char* message, PyObject* transport, PyObject* protocol);
@@ -286,6 +290,7 @@ class Loop {
   bool read_clock_ns(int64_t* now);
   bool to_kernel_time(int64_t now, int64_t* deadline);
   bool wait(int64_t deadline, int64_t now);
+  void spin();
   void look();
   bool begin_driving();
   bool poll_in_virtual_time();
@@ -316,6 +321,7 @@ class Loop {
   TimerWheel timers_;
   std::unique_ptr<VirtualTime> virtual_time_;
   PollPolicy policy_;
+  SpinPolicy spin_policy_;
   SignalPipe signal_pipe_;
   WatchedDescriptors descriptors_;
   Waits waits_;

@@ -16,6 +16,9 @@ constexpr int64_t kFlushInterval = 500'000;  // ns
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
 
+// While the loop spins, how often it looks whether it has been woken before it looks for events: about a microsecond.
+constexpr int kLooksForWake = 16;
+
 // Runs until `end` has to be called. That is no destructor: a thread that the interpreter ends unwinds its stack
 // without the GIL, and nothing of a loop may be touched then.
 template <typename Run, typename End>
@@ -226,12 +229,15 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   if (watched_) watched_->idle();
   Timings* timings = measures_ ? timings_.get() : nullptr;
   if (timings) timings->begin_waiting();
+  const bool spins = calls_under_way > 0 && !virtual_time_ && spin_policy_.should_spin();
   PyThreadState* thread = PyEval_SaveThread();
   wake_owed();
+  if (spins) spin();
   const bool waited = phase_.exchange(kPolling) != kWoken;
   if (waited) uv_->wait();
   const int64_t woken_at = timings ? monotonic_ns() : 0;
   PyEval_RestoreThread(thread);
+  if (spins) spin_policy_.spun(!waited);
   if (timings) timings->end_waiting(woken_at);
   waiting_ = false;
   if (watched_) watched_->busy();
@@ -245,6 +251,17 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   take_arrivals();
   policy_.polled(true, 0);
   return true;
+}
+
+// Until the loop is woken or there are events, or for as long as it pays. Without the GIL.
+void Loop::spin() {
+  const int64_t since = cycles();
+  do {
+    for (int i = 0; i < kLooksForWake; ++i) {
+      if (phase_.load(std::memory_order_acquire) == kWoken) return;
+      relax_processor();
+    }
+  } while (cycles() - since < kSpinTime && !uv_->has_events());
 }
 
 void Loop::look() {

@@ -1,5 +1,6 @@
 #include "uv/event_loop.hpp"
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -73,6 +74,12 @@ void EventLoop::poll() {
 
 void EventLoop::wait() {
   if (try_own()) uv_run(&loop_, UV_RUN_ONCE);
+}
+
+bool EventLoop::has_events() {
+  if (uv_backend_timeout(&loop_) == 0) return true;
+  pollfd events{uv_backend_fd(&loop_), POLLIN, 0};
+  return ::poll(&events, 1, 0) != 0;
 }
 
 void EventLoop::close() {

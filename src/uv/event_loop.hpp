@@ -31,6 +31,9 @@ class EventLoop {
   // Waits until something is ready or the Alarm rang.
   void wait();
 
+  // Whether wait() would find something in what it has watched before. Takes nothing.
+  bool has_events();
+
   // Whether this is a forked child of the process that made it, or took it over. It shares the epoll set and other
   // descriptors with its parent, so what it unregisters is gone for both. Costs no system call.
   bool forked() const;

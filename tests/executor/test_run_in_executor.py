@@ -7,6 +7,8 @@ import functools
 import math
 import multiprocessing
 import os
+import signal
+import socket
 import threading
 import time
 
@@ -197,3 +199,69 @@ def test_stop_iteration_does_not_hang():
             loop.run_until_complete(loop.shutdown_default_executor())
 
     compare(scenario)
+
+
+@pytest.mark.parametrize("quick", [0, 1, 500])
+def test_everything_else_goes_on_while_a_call_takes_long(loop, quick):
+    """However quick the calls before it were, after which the loop may count on quick ones."""
+    may_end = threading.Event()
+    one, other = socket.socketpair()
+    one.setblocking(False)
+
+    async def main():
+        for number in range(quick):
+            assert await loop.run_in_executor(None, abs, -number) == number
+        call = loop.run_in_executor(None, may_end.wait)
+        received = asyncio.ensure_future(loop.sock_recv(one, 10))
+        loop.call_later(0.001, other.send, b"from a timer")
+        assert await received == b"from a tim"
+        woken = loop.create_future()
+        thread = threading.Thread(target=loop.call_soon_threadsafe, args=(woken.set_result, "by a thread"))
+        loop.call_later(0.001, thread.start)
+        assert await woken == "by a thread"
+        thread.join()
+        signalled = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR1, signalled.set_result, "by a signal")
+        loop.call_later(0.001, os.kill, os.getpid(), signal.SIGUSR1)
+        assert await signalled == "by a signal"
+        assert loop.remove_signal_handler(signal.SIGUSR1)
+        assert not call.done()
+        may_end.set()
+        assert await call is True
+        assert await loop.run_in_executor(None, abs, -1) == 1
+
+    with one, other:
+        try:
+            loop.run_until_complete(main())
+        finally:
+            may_end.set()
+
+
+@pytest.mark.parametrize("one_processor", [False, True])
+def test_two_tasks_and_two_threads_that_wait_for_each_other_in_turns(loop, one_processor):
+    """Each call is over soon after its task went on, or only when the other task did."""
+    allowed = os.sched_getaffinity(0) if one_processor else None
+    if allowed:
+        os.sched_setaffinity(0, {min(allowed)})
+    may_go = [threading.Semaphore(0), threading.Semaphore(0)]
+    order = []
+
+    def take_turn(number):
+        may_go[number].acquire()
+        order.append(number)
+        may_go[1 - number].release()
+
+    async def player(number):
+        for _ in range(200):
+            await loop.run_in_executor(None, take_turn, number)
+
+    async def main():
+        may_go[0].release()
+        await asyncio.gather(player(0), player(1))
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        if allowed:
+            os.sched_setaffinity(0, allowed)
+    assert order == [0, 1] * 200

@@ -54,13 +54,58 @@ TEST_CASE("a wake-up may be finished when the sleeper is gone") {
   Sleeper::finish(address);
 }
 
+TEST_CASE("what was woken before does not spin, and neither does it sleep") {
+  Sleeper sleeper(true);
+  sleeper.wake();
+  CHECK(sleeper.spin());
+  sleeper.sleep();
+}
+
+TEST_CASE("a thread that is not woken while it spins sleeps, and is woken as any other") {
+  for (const bool in_two_steps : {false, true}) {
+    Sleeper sleeper(true);
+    std::atomic<bool> spun{false};
+    std::thread thread([&] {
+      CHECK_FALSE(sleeper.spin());
+      spun = true;
+      sleeper.sleep();
+    });
+    while (!spun) std::this_thread::yield();
+    if (!in_two_steps) {
+      sleeper.wake();
+    } else if (const auto address = sleeper.wake_later()) {
+      Sleeper::finish(address);
+    }
+    thread.join();
+  }
+}
+
+TEST_CASE("a thread that spins goes ahead when nobody finishes its wake-up") {
+  Sleeper sleeper(true);
+  CHECK(sleeper.wake_later() != nullptr);
+  CHECK(sleeper.spin());
+  sleeper.sleep();
+}
+
+TEST_CASE("the second step of a wake-up reaches a thread that spins, and may come when it is gone") {
+  auto sleeper = std::make_unique<Sleeper>(true);
+  const auto address = sleeper->wake_later();
+  REQUIRE(address != nullptr);
+  Sleeper::finish(address);
+  CHECK(sleeper->spin());
+  sleeper.reset();
+  Sleeper::finish(address);
+}
+
 TEST_CASE("many wake-ups, none lost") {
   constexpr int kTimes = 20'000;
   std::atomic<Sleeper*> waiting{nullptr};
   std::thread thread([&] {
     for (int i = 0; i < kTimes; ++i) {
-      Sleeper sleeper;
+      const bool spins = i % 3 == 0;
+      Sleeper sleeper(spins);
       waiting.store(&sleeper);
+      if (spins) static_cast<void>(sleeper.spin());
       sleeper.sleep();
     }
   });
