@@ -122,7 +122,8 @@ int Call::deliver() {
 
 void Call::drop() {
   const Ref arguments[] = {Ref::steal(slots_[1]), Ref::steal(slots_[2]), Ref::steal(slots_[3])};
-  --loop_->calls_under_way;
+  // Zero in a forked child, which may still drop calls of its parent.
+  if (loop_->calls_under_way > 0) --loop_->calls_under_way;
   delete this;
 }
 

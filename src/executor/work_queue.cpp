@@ -119,9 +119,9 @@ void WorkQueue::wake_loop() {
 
 void WorkQueue::wait() {
   const bool spins = !spinning_ && spin_policy_.should_spin();
-  if (spins) spinning_ = true;
   Sleeper self(spins);
-  idle_.push_back(&self);
+  idle_.insert(idle_.end() - (spinning_ && !idle_.empty()), &self);
+  if (spins) spinning_ = true;
   Loop* loop = std::exchange(unaware_, nullptr);
   if (loop) {
     const Ref object = std::move(unaware_object_);

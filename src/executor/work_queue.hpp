@@ -9,12 +9,12 @@
 // - At most one worker at a time is `coming_`, woken and on its way to the GIL. It takes one item at a time for as long
 //   as there are any; when it leaves others behind it first wakes the next worker. So many short calls cost two
 //   wake-ups, and one that blocks, which lets go of the GIL, holds nobody back.
-// - Results go to the loop's ready queue at once, and the loop is woken when the worker has let go of the GIL,
-//   which the loop needs. A worker that goes on with another item leaves this to the one that is coming: it gets the
-//   GIL before the loop could have. If none is coming, the loop is woken before the item runs.
-// - One idle worker spins before it sleeps, where that has paid lately, and so does a loop that waits for a Call. A
-// task
-//   that awaits one short call after another then wakes nobody.
+// - Results go to the loop's ready queue at once, and the loop is woken when the worker has let go of the GIL, which
+// the
+//   loop needs. A worker that goes on with another item leaves this to the one that is coming: it gets the GIL before
+//   the loop could have. If none is coming, the loop is woken before the item runs.
+// - One idle worker spins before it sleeps, where that has paid lately, and so does a loop that waits for a Call. For a
+//   task that awaits one short call after another nobody has to be woken.
 //
 // The GIL protects everything; no lock is ever held across a fork. Owned by its Python object (bind_executor.cpp),
 // which the pool and each worker hold.
@@ -70,7 +70,8 @@ class WorkQueue {
   void let_others_run();
 
   ReadyQueue items_;
-  std::vector<Sleeper*> idle_;  // the one that became idle last is woken first: its caches are warm
+  // The last one is woken first: the one that spins, or that became idle last and has the warmest caches.
+  std::vector<Sleeper*> idle_;
   size_t coming_ = 0;
 
   SpinPolicy spin_policy_;

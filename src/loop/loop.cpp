@@ -48,6 +48,7 @@ void Loop::renew_descriptors() {
   waits_.renew_set();
   // The threads that were about to wake the loop are the parent's.
   wakes_claimed_.store(0);
+  calls_under_way = 0;
 }
 
 Loop::~Loop() {

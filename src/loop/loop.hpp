@@ -224,7 +224,7 @@ class Loop {
   // The size of the last thing that sock_recv() received: the next is likely to be as large.
   Py_ssize_t last_received = 0;
 
-  // Results that threads of the loop's own pool still owe it.
+  // Calls of which the threads of the loop's own pool still owe it the results.
   size_t calls_under_way = 0;
 
   // Hands an exception that is set to the exception handler with a message and, where given, the transport and the

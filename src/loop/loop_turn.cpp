@@ -232,12 +232,13 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   const bool spins = calls_under_way > 0 && !virtual_time_ && spin_policy_.should_spin();
   PyThreadState* thread = PyEval_SaveThread();
   wake_owed();
-  if (spins) spin();
+  const bool spun = spins && !uv_->has_events();
+  if (spun) spin();
   const bool waited = phase_.exchange(kPolling) != kWoken;
   if (waited) uv_->wait();
   const int64_t woken_at = timings ? monotonic_ns() : 0;
   PyEval_RestoreThread(thread);
-  if (spins) spin_policy_.spun(!waited);
+  if (spun) spin_policy_.spun(!waited);
   if (timings) timings->end_waiting(woken_at);
   waiting_ = false;
   if (watched_) watched_->busy();
@@ -255,13 +256,13 @@ bool Loop::wait(int64_t deadline, int64_t now) {
 
 // Until the loop is woken or there are events, or for as long as it pays. Without the GIL.
 void Loop::spin() {
-  const int64_t since = cycles();
+  const SpinClock clock;
   do {
     for (int i = 0; i < kLooksForWake; ++i) {
       if (phase_.load(std::memory_order_acquire) == kWoken) return;
       relax_processor();
     }
-  } while (cycles() - since < kSpinTime && !uv_->has_events());
+  } while (clock.elapsed() < kSpinTime && !uv_->has_events());
 }
 
 void Loop::look() {

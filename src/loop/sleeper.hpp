@@ -31,13 +31,13 @@ class Sleeper {
   Sleeper(const Sleeper&) = delete;
   Sleeper& operator=(const Sleeper&) = delete;
 
-  // Returns whether it has been woken meanwhile.
-  bool spin() {
-    const int64_t since = cycles();
+  // Returns whether it has been woken meanwhile. `time` is in cycles().
+  bool spin(uint64_t time = kSpinTime) {
+    const SpinClock clock;
     uint32_t state;
     while ((state = state_.load(std::memory_order_acquire)) != kWoken) {
       if (is_overdue(state)) return true;
-      if (cycles() - since > kSpinTime) break;
+      if (clock.elapsed() > time) break;
       relax_processor();
     }
     // Where the waker is held up, the thread goes ahead.

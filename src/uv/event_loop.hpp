@@ -31,7 +31,7 @@ class EventLoop {
   // Waits until something is ready or the Alarm rang.
   void wait();
 
-  // Whether wait() would find something in what it has watched before. Takes nothing.
+  // Whether wait() would return at once, or has something new to watch. Takes nothing.
   bool has_events();
 
   // Whether this is a forked child of the process that made it, or took it over. It shares the epoll set and other

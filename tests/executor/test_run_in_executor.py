@@ -262,6 +262,8 @@ def test_two_tasks_and_two_threads_that_wait_for_each_other_in_turns(loop, one_p
     try:
         loop.run_until_complete(main())
     finally:
+        for semaphore in may_go:
+            semaphore.release(400)
         if allowed:
             os.sched_setaffinity(0, allowed)
     assert order == [0, 1] * 200

@@ -3,19 +3,23 @@
 import asyncio
 import os
 import socket
+import time
 
 import pytest
 from helpers import tcp_pair
 
 
 def fill(sock):
-    """Send until the socket's buffer is full."""
+    """Send until there is no room any more, neither when the kernel has moved to the peer what it can."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    try:
-        while True:
+    refused = 0
+    while refused < 5:
+        try:
             sock.send(b"x" * 65536)
-    except BlockingIOError:
-        return
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.002)
 
 
 def listener():

@@ -318,6 +318,7 @@ def test_repr_after_the_loop_was_closed():
 def test_debug_mode_logs_the_same(caplog):
     def scenario(loop):
         loop.set_debug(True)
+        loop.slow_callback_duration = 60
         records = []
 
         class Keep(logging.Handler):

@@ -92,9 +92,17 @@ TEST_CASE("the second step of a wake-up reaches a thread that spins, and may com
   const auto address = sleeper->wake_later();
   REQUIRE(address != nullptr);
   Sleeper::finish(address);
-  CHECK(sleeper->spin());
+  // It would spin for ever.
+  CHECK(sleeper->spin(UINT64_MAX));
   sleeper.reset();
   Sleeper::finish(address);
+}
+
+TEST_CASE("what was woken at once does not wait for another's second step") {
+  Sleeper sleeper(true);
+  std::thread thread([&] { CHECK(sleeper.spin(UINT64_MAX)); });
+  sleeper.wake();
+  thread.join();
 }
 
 TEST_CASE("many wake-ups, none lost") {

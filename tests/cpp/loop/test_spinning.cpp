@@ -31,9 +31,21 @@ TEST_CASE("spins in vain become rare, and never cease") {
   for (int i = 0; i < 20; ++i) {
     CHECK(skipped(policy) == expected);
     policy.spun(false);
-    expected = expected < SpinPolicy::kMostSkipped ? 2 * expected + 1 : expected;
+    expected = expected < SpinPolicy::kMostSkipped ? 2 * expected + 2 : expected;
   }
   CHECK(expected == SpinPolicy::kMostSkipped);
+}
+
+TEST_CASE("where every other wait is long, spins meet the short ones too") {
+  SpinPolicy policy;
+  int met = 0;
+  for (int wait = 0; wait < 3000; ++wait) {
+    if (!policy.should_spin()) continue;
+    const bool is_short = wait % 2 == 0;
+    met += is_short;
+    policy.spun(is_short);
+  }
+  CHECK(met > 700);
 }
 
 TEST_CASE("one that helps is enough") {
