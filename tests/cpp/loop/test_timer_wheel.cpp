@@ -238,6 +238,12 @@ TEST_CASE("a million timers that were removed hold no memory") {
   for (TimerNode& node : nodes) wheel.insert(&node, static_cast<int64_t>(random() % (100 * kSecond)) - kMillisecond);
   for (TimerNode& node : nodes) wheel.remove(&node);
   CHECK(wheel.empty());
+  // All of them in one tick, which has begun: these are in the run.
+  const int64_t tick = int64_t{1} << 20;
+  for (TimerNode& node : nodes) wheel.insert(&node, 200'000 * tick + static_cast<int64_t>(random() % 1000) + 1);
+  CHECK(wheel.pop_due(200'000 * tick) == nullptr);
+  for (TimerNode& node : nodes) wheel.remove(&node);
+  CHECK(wheel.empty());
   // All of them due at once: these go through the heap.
   for (TimerNode& node : nodes) wheel.insert(&node, -1);
   for (TimerNode& node : nodes) wheel.remove(&node);
