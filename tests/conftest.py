@@ -20,7 +20,7 @@ def pytest_configure(config):
     # See tests/sanitizers/leaks.py. The workers of pytest-xdist do this by themselves.
     if "ASAN_OPTIONS_OF_PROGRAMS" in os.environ and not config.getoption("numprocesses", None):
         os.environ["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS_OF_PROGRAMS"]
-        del os.environ["LSAN_OPTIONS"]
+        os.environ.pop("LSAN_OPTIONS", None)
 
 
 @pytest.fixture(params=list(LOOPS))
