@@ -6,7 +6,7 @@ import statistics
 # object, descriptor or byte in a hundred connections, of which there are tens of thousands.
 ALLOWED = {
     "rss_kib": 4096,
-    "pss_kib": 4096,
+    "anonymous_kib": 4096,
     "malloc_kib": 512,
     "blocks": 500,
     "objects": 300,

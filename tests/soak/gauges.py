@@ -28,18 +28,18 @@ def _malloc_in_use():
 
 
 def _memory():
-    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE))
-    return int(found["Rss"]), int(found["Pss"])
+    found = dict(re.findall(r"^(Rss|Anonymous):\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE))
+    return int(found["Rss"]), int(found["Anonymous"])
 
 
 def measure():
     """All gauges by name, taken when nothing is under way."""
     for _ in range(3):
         gc.collect()
-    rss, pss = _memory()
+    rss, anonymous = _memory()
     found = {
         "rss_kib": rss,
-        "pss_kib": pss,
+        "anonymous_kib": anonymous,
         "malloc_kib": _malloc_in_use(),
         "blocks": sys.getallocatedblocks(),
         "objects": len(gc.get_objects()),
