@@ -81,6 +81,7 @@ int DatagramTransport::read() {
   for (int left = kMostATurn; left > 0 && more > 1 && reads(); left -= more) {
     if (read_batch(&more) < 0) return -1;
   }
+  if (more == 1) loop_->received_all();
   return 0;
 }
 

@@ -205,7 +205,14 @@ class Loop {
   bool check_no_transport(long number, PyObject* file);
 
   // Polls soon: a program that wrote or registered something expects an answer.
-  void expect_events() { policy_.expect_events(); }
+  void expect_events() {
+    expects_events_ = true;
+    policy_.expect_events();
+  }
+
+  // An arrival has been served by taking all that had been received. Nothing else can have become ready by that, unless
+  // somebody waits for the room.
+  void received_all() { ++received_all_; }
 
   // One page-aligned buffer for all reads; its contents are copied out before anything else can read.
   char* read_buffer() { return read_buffer_.get(); }
@@ -334,6 +341,10 @@ class Loop {
   int64_t unflushed_since_ = 0;
   TimerSpacing timer_spacing_;
   int stream_writer_turns_ = 0;
+
+  // In the present turn.
+  size_t received_all_ = 0;
+  bool expects_events_ = false;
   bool waiting_ = false;
   bool woken_ = false;
   std::atomic<int> wakes_claimed_ = 0;

@@ -127,6 +127,10 @@ bool Loop::run_once() {
   in_turn_ = true;
   if (++turn_ == 0) ++turn_;
   ++counters.turns;
+  const size_t served = ready_.size();
+  const uint64_t sent = counters.bytes_sent;
+  received_all_ = 0;
+  expects_events_ = false;
   const bool ok = measures_ ? serve_ready<true>() : serve_ready<false>();
   in_turn_ = false;
   if (!ok) {
@@ -136,7 +140,12 @@ bool Loop::run_once() {
     return false;
   }
   leave_context();
-  return unflushed_.empty() || flush();
+  if (!unflushed_.empty() && !flush()) return false;
+  if (received_all_ == served && counters.bytes_sent == sent && !expects_events_ && !uv_->awaits_room() &&
+      !waits_.awaits_room()) {
+    policy_.only_received();
+  }
+  return true;
 }
 
 // What the queue holds now; false with an exception set when one leaves the loop.

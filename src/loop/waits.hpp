@@ -60,6 +60,12 @@ class Waits {
   // The descriptor has a new owner: displaces both directions and stops watching.
   void forget(int fd);
 
+  // Whether anybody waits for a descriptor to take more.
+  bool awaits_room() const { return writers_ > 0; }
+
+  // An attempt has received something.
+  void received() { ++received_; }
+
   // In a forked child: a set of its own. Throws std::system_error.
   void renew_set();
 
@@ -126,6 +132,8 @@ class Waits {
   int epoll_ = -1;
   uint32_t last_number_ = 0;
   int stale_ = 0;
+  int writers_ = 0;
+  int received_ = 0;  // of the events that are being taken
 };
 
 }  // namespace mainspring

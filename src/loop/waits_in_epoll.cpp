@@ -144,10 +144,12 @@ int Waits::take_events() {
   const int count = epoll_wait(epoll_, events, kEventsAtOnce, 0);
   // The set was reported as one descriptor itself.
   if (count > 1) loop_.counters.io_events += static_cast<uint64_t>(count) - 1;
+  received_ = 0;
   for (int i = 0; i < count; ++i) {
     const uint64_t data = events[i].data.u64;
     deliver(static_cast<int>(data & 0xFFFFFFFF), static_cast<uint32_t>(data >> 32), events[i].events);
   }
+  if (received_ == count && count < kEventsAtOnce) loop_.received_all();
   if (stale_ >= kStaleEvents) renew();
   return 0;
 }

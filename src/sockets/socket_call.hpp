@@ -36,6 +36,8 @@ struct SocketCall {
     return kind == kSendAll || kind == kSendTo ? WatchedDescriptors::kWriter : WatchedDescriptors::kReader;
   }
 
+  bool receives() const { return kind <= kRecvFromInto; }
+
   // Drops everything.
   void finish();
   int traverse(visitproc visit, void* arg) const;

@@ -204,6 +204,7 @@ bool SocketOperation::ready(Wait* wait) {
   self->state = kSuspended;
   if (outcome == Outcome::kBlocked) return true;
   self->loop->waits().end(wait);
+  if (outcome == Outcome::kDone && self->call.receives()) self->loop->waits().received();
   if (outcome == Outcome::kDone && !value) return false;
   self->complete(outcome, value.get());
   return false;

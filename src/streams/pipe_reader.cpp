@@ -49,6 +49,7 @@ int PipeReader::read() {
   if (!loop_->enter_context(context_)) return fatal_error("Fatal read error on pipe transport");
   if (size == 0) return ended();
   loop_->counters.received(static_cast<size_t>(size));
+  if (static_cast<size_t>(size) < Loop::kReadBufferSize) loop_->received_all();
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   const Ref protocol = Ref::borrow(protocol_);
   const Ref result =

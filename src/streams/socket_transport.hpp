@@ -87,6 +87,8 @@ class SocketTransport : public Transport {
   int read_into_sink();
   int read_data();
   int read_into_stream(ReaderState* stream);
+  // So much has been received into `room` bytes.
+  void received(ssize_t size, size_t room);
   int reading_failed();
   int received_eof();
   bool may_write(const char* method);

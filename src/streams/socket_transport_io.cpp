@@ -46,9 +46,14 @@ int SocketTransport::read_into_sink() {
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
-  loop_->counters.received(static_cast<size_t>(size));
+  received(size, Loop::kReadBufferSize);
   if (loop_->state().byte_sink.take(protocol_, buffer, static_cast<size_t>(size))) return 0;
   return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
+}
+
+void SocketTransport::received(ssize_t size, size_t room) {
+  loop_->counters.received(static_cast<size_t>(size));
+  if (static_cast<size_t>(size) < room) loop_->received_all();
 }
 
 int SocketTransport::reading_failed() {
@@ -66,7 +71,7 @@ int SocketTransport::read_data() {
   const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
-  loop_->counters.received(static_cast<size_t>(size));
+  received(size, Loop::kReadBufferSize);
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   if (!data) return fatal_error("Fatal read error on socket transport");
   // Vectorcall may use the first element as scratch.
@@ -93,7 +98,7 @@ int SocketTransport::read_into_stream(ReaderState* stream) {
   }
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
-  loop_->counters.received(static_cast<size_t>(size));
+  received(size, Loop::kReadBufferSize);
   stream->buffer.filled(direct);
   const size_t rest = static_cast<size_t>(size) - direct;
   if (rest ? stream->feed(buffer, rest) : stream->fed()) return 0;
@@ -103,6 +108,7 @@ int SocketTransport::read_into_stream(ReaderState* stream) {
 int SocketTransport::read_into_protocol() {
   const Ref protocol = Ref::borrow(protocol_);
   ssize_t size;
+  size_t room;
   {
     const Ref hint = Ref::steal(PyLong_FromLong(-1));
     const Ref target = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().get_buffer, hint.get()));
@@ -119,11 +125,12 @@ int SocketTransport::read_into_protocol() {
     }
     // get_buffer() is the program's code: it may have closed the transport.
     if (!open_ || lost()) return 0;
-    size = recv(fd_, buffer.data(), buffer.size(), 0);
+    room = buffer.size();
+    size = recv(fd_, buffer.data(), room, 0);
     if (size < 0) return reading_failed();
   }
   if (size == 0) return received_eof();
-  loop_->counters.received(static_cast<size_t>(size));
+  received(size, room);
   const Ref count = Ref::steal(PyLong_FromSsize_t(size));
   if (!count) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
   const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().buffer_updated, count.get()));

@@ -130,6 +130,7 @@ PyObject* SocketTransport::write_eof(PyObject* self, PyObject*) {
   transport->eof_written_ = true;
   if (!transport->queue_.empty()) return none();
   if (::shutdown(transport->fd_, SHUT_WR) < 0) return PyErr_SetFromErrno(PyExc_OSError);
+  transport->loop_->expect_events();
   return none();
 }
 

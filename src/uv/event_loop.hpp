@@ -34,6 +34,10 @@ class EventLoop {
   // Whether wait() would return at once, or has something new to watch. Takes nothing.
   bool has_events();
 
+  // Whether anybody wants to know that a descriptor takes more.
+  bool awaits_room() const { return room_wanted_ > 0; }
+  void want_room(bool before, bool now) { room_wanted_ += now - before; }
+
   // Whether this is a forked child of the process that made it, or took it over. It shares the epoll set and other
   // descriptors with its parent, so what it unregisters is gone for both. Costs no system call.
   bool forked() const;
@@ -67,6 +71,7 @@ class EventLoop {
   std::optional<Alarm> alarm_;
   unsigned forks_;  // of this process and its ancestors, when the loop was made
   bool abandoned_ = false;
+  int room_wanted_ = 0;  // by so many Pollers
   void* owner_ = nullptr;
   void (*renew_)(void* owner) = nullptr;
   std::vector<Poller*> arrivals_;

@@ -26,6 +26,7 @@ Poller* Poller::open(EventLoop& loop, int fd, void* owner, Serve serve) {
 
 void Poller::watch(int events) {
   if ((events == interest_ && !stopped_by_libuv_) || !loop_.try_own()) return;
+  loop_.want_room(interest_ & kWritable, events & kWritable);
   interest_ = events;
   stopped_by_libuv_ = false;
   if (events == 0) {
@@ -37,6 +38,7 @@ void Poller::watch(int events) {
 
 void Poller::close() {
   closing_ = true;
+  loop_.want_room(interest_ & kWritable, false);
   interest_ = 0;
   // An abandoned loop is a forked child's, whose set is its parent's as well.
   if (!loop_.try_own()) return;

@@ -61,6 +61,26 @@ TEST_CASE("expecting something makes it eager again") {
   CHECK(policy.eager());
 }
 
+TEST_CASE("after a turn that only received one poll is left out") {
+  PollPolicy policy;
+  policy.polled(true, 0);
+  policy.only_received();
+  const auto now = [] { return int64_t{0}; };
+  CHECK_FALSE(policy.should_poll(now));
+  CHECK(policy.should_poll(now));
+}
+
+TEST_CASE("what is expected, and a poll, end the leave to leave one out") {
+  const auto now = [] { return int64_t{0}; };
+  PollPolicy policy;
+  policy.only_received();
+  policy.expect_events();
+  CHECK(policy.should_poll(now));
+  policy.only_received();
+  policy.polled(true, 0);
+  CHECK(policy.should_poll(now));
+}
+
 TEST_CASE("the clock is not read while eager") {
   PollPolicy policy;
   bool read = false;
