@@ -104,7 +104,7 @@ bool Loop::run_once() {
     }
   } else {
     wake_owed();
-    if (policy_.should_poll(cycles)) look();
+    if (!std::exchange(arrivals_wait_, false) && policy_.should_poll(cycles)) look();
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
@@ -152,7 +152,14 @@ bool Loop::run_once() {
 template <bool measured>
 bool Loop::serve_ready() {
   bool ok = true;
+  const uint64_t most_received = counters.bytes_received + uint64_t{kReceivedAtOnce};
   for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
+    const bool made_ready = ready_.size() > todo;
+    if (made_ready && counters.bytes_received >= most_received && ready_.at(0).kind() == kArrival) [[unlikely]] {
+      ready_.push(ready_.pop());
+      arrivals_wait_ = true;
+      continue;
+    }
     ok = measured ? serve_measured(ready_.pop()) : serve(ready_.pop());
     if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
     if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -22,7 +23,8 @@ namespace mainspring {
 
 namespace {
 
-constexpr int kEventsAtOnce = 128;
+constexpr int kMostAtOnce = 128;
+constexpr int kLeastAtOnce = 8;
 
 // A descriptor that reports so often in a row while nobody waits for it leaves the set.
 constexpr uint32_t kIdleEvents = 4;
@@ -140,8 +142,11 @@ void Waits::watch_again() {
 int Waits::serve(void* owner, int) { return static_cast<Waits*>(owner)->take_events(); }
 
 int Waits::take_events() {
-  epoll_event events[kEventsAtOnce];
-  const int count = epoll_wait(epoll_, events, kEventsAtOnce, 0);
+  epoll_event events[kMostAtOnce];
+  // What is received now is used in the next turn, so it should be no more than Loop::kReceivedAtOnce.
+  const int64_t fit = Loop::kReceivedAtOnce / std::max<int64_t>(loop_.last_received, 1);
+  const int most = static_cast<int>(std::clamp<int64_t>(fit, kLeastAtOnce, kMostAtOnce));
+  const int count = epoll_wait(epoll_, events, most, 0);
   // The set was reported as one descriptor itself.
   if (count > 1) loop_.counters.io_events += static_cast<uint64_t>(count) - 1;
   received_ = 0;
@@ -149,7 +154,7 @@ int Waits::take_events() {
     const uint64_t data = events[i].data.u64;
     deliver(static_cast<int>(data & 0xFFFFFFFF), static_cast<uint32_t>(data >> 32), events[i].events);
   }
-  if (received_ == count && count < kEventsAtOnce) loop_.received_all();
+  if (received_ == count && count < most) loop_.received_all();
   if (stale_ >= kStaleEvents) renew();
   return 0;
 }

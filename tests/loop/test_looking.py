@@ -1,4 +1,4 @@
-"""When the loop looks for events: once where the default loop looks twice, but never so that the program could tell."""
+"""When the loop looks for events, and how much of them it takes at a time."""
 
 import asyncio
 import os
@@ -225,3 +225,48 @@ def test_a_message_takes_one_look(mainspring_loop, way, most):
         return after.polls - before.polls
 
     assert loop.run_until_complete(main()) <= MESSAGES * most + 5
+
+
+# --- how much --------------------------------------------------------------------------------------------------------
+
+CONNECTIONS = 32
+
+
+async def received_and_run(loop, size):
+    """What happened when so many connections have received `size` bytes each before the loop looks."""
+    trace = []
+    pairs = [socket.socketpair() for _ in range(CONNECTIONS)]
+    transports = []
+    for number, (near, far) in enumerate(pairs):
+
+        def ran(number=number, trace=trace):
+            if ("ran", number) not in trace:
+                trace.append(("ran", number))
+
+        protocol = Tracing(trace, ("received", number), lambda ran=ran: loop.call_soon(ran))
+        transports.append((await loop.create_connection(lambda protocol=protocol: protocol, sock=near))[0])
+        far.setblocking(False)
+    for _, far in pairs:
+        assert far.send(bytes(size)) == size
+    while len([event for event in trace if event[0] == "ran"]) < CONNECTIONS:
+        await asyncio.sleep(0)
+    for transport in transports:
+        transport.abort()
+    for _, far in pairs:
+        far.close()
+    await asyncio.sleep(0.01)
+    return trace
+
+
+def test_what_little_input_makes_ready_runs_after_all_of_it(loop):
+    trace = loop.run_until_complete(received_and_run(loop, 1024))
+    assert trace == [(what, number) for what in ("received", "ran") for number in range(CONNECTIONS)]
+
+
+def test_what_much_input_makes_ready_runs_before_the_rest_of_it(mainspring_loop):
+    trace = mainspring_loop.run_until_complete(received_and_run(mainspring_loop, 100 * 1024))
+    for what in ("received", "ran"):
+        assert [number for kind, number in trace if kind == what] == list(range(CONNECTIONS))
+    # The eleventh message makes it more than a megabyte.
+    first_part = [*(("received", number) for number in range(11)), ("ran", 0)]
+    assert trace[:12] == first_part
