@@ -218,10 +218,6 @@ class Loop {
   char* read_buffer() { return read_buffer_.get(); }
   static constexpr size_t kReadBufferSize = 256 * 1024;
 
-  // After so many bytes received in a turn, other arrivals wait until what these have made ready has run: it finds them
-  // in the processor's cache. The order is that of a kernel that reports fewer at a time.
-  static constexpr int64_t kReceivedAtOnce = 1024 * 1024;
-
   // The addresses of datagrams. Made with the first.
   AddressCache& addresses() {
     if (!addresses_) addresses_ = std::make_unique<AddressCache>();

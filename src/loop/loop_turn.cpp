@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "loop/arrival_batch.hpp"
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
 
@@ -152,15 +153,21 @@ bool Loop::run_once() {
 template <bool measured>
 bool Loop::serve_ready() {
   bool ok = true;
-  const uint64_t most_received = counters.bytes_received + uint64_t{kReceivedAtOnce};
+  ArrivalBatch arrivals;
   for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
-    const bool made_ready = ready_.size() > todo;
-    if (made_ready && counters.bytes_received >= most_received && ready_.at(0).kind() == kArrival) [[unlikely]] {
-      ready_.push(ready_.pop());
+    const ReadyItem item = ready_.pop();
+    if (item.kind() != kArrival) {
+      ok = measured ? serve_measured(item) : serve(item);
+    } else if (arrivals.full()) [[unlikely]] {
+      ready_.push(item);
       arrivals_wait_ = true;
       continue;
+    } else {
+      const uint64_t received = counters.bytes_received;
+      const size_t ready = ready_.size();
+      ok = measured ? serve_measured(item) : serve(item);
+      arrivals.add(counters.bytes_received - received, ready_.size() - ready);
     }
-    ok = measured ? serve_measured(ready_.pop()) : serve(ready_.pop());
     if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
     if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
   }

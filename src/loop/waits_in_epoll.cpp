@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "loop/arrival_batch.hpp"
 #include "loop/loop.hpp"
 #include "loop/waits.hpp"
 #include "system/descriptors.hpp"
@@ -143,8 +144,7 @@ int Waits::serve(void* owner, int) { return static_cast<Waits*>(owner)->take_eve
 
 int Waits::take_events() {
   epoll_event events[kMostAtOnce];
-  // What is received now is used in the next turn, so it should be no more than Loop::kReceivedAtOnce.
-  const int64_t fit = Loop::kReceivedAtOnce / std::max<int64_t>(loop_.last_received, 1);
+  const int64_t fit = ArrivalBatch::kBytes / std::max<int64_t>(loop_.last_received, 1);
   const int most = static_cast<int>(std::clamp<int64_t>(fit, kLeastAtOnce, kMostAtOnce));
   const int count = epoll_wait(epoll_, events, most, 0);
   // The set was reported as one descriptor itself.

@@ -9,9 +9,9 @@ import pytest
 from helpers import eventually
 
 
-@pytest.fixture(params=["call_soon", "sleep(0)"])
+@pytest.fixture(params=["call_soon", "sleep(0)", "a hundred tasks"])
 def busy(request, loop):
-    """Keeps the loop busy without an end, by a chain of callbacks or by a task."""
+    """Keeps the loop busy without an end, by a chain of callbacks, by a task or by many of them."""
     going = True
 
     def again():
@@ -24,11 +24,12 @@ def busy(request, loop):
 
     if request.param == "call_soon":
         loop.call_soon(again)
+        tasks = []
     else:
-        task = loop.create_task(spin())
+        tasks = [loop.create_task(spin()) for _ in range(1 if request.param == "sleep(0)" else 100)]
     yield
     going = False
-    if request.param == "sleep(0)":
+    for task in tasks:
         loop.run_until_complete(task)
 
 

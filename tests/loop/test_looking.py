@@ -232,10 +232,10 @@ def test_a_message_takes_one_look(mainspring_loop, way, most):
 CONNECTIONS = 32
 
 
-async def received_and_run(loop, size):
+async def received_and_run(loop, size, connections=CONNECTIONS):
     """What happened when so many connections have received `size` bytes each before the loop looks."""
     trace = []
-    pairs = [socket.socketpair() for _ in range(CONNECTIONS)]
+    pairs = [socket.socketpair() for _ in range(connections)]
     transports = []
     for number, (near, far) in enumerate(pairs):
 
@@ -248,7 +248,7 @@ async def received_and_run(loop, size):
         far.setblocking(False)
     for _, far in pairs:
         assert far.send(bytes(size)) == size
-    while len([event for event in trace if event[0] == "ran"]) < CONNECTIONS:
+    while len([event for event in trace if event[0] == "ran"]) < connections:
         await asyncio.sleep(0)
     for transport in transports:
         transport.abort()
@@ -270,3 +270,13 @@ def test_what_much_input_makes_ready_runs_before_the_rest_of_it(mainspring_loop)
     # The eleventh message makes it more than a megabyte.
     first_part = [*(("received", number) for number in range(11)), ("ran", 0)]
     assert trace[:12] == first_part
+
+
+def test_what_many_events_make_ready_runs_before_the_rest_of_them(mainspring_loop):
+    trace = mainspring_loop.run_until_complete(received_and_run(mainspring_loop, 1, 150))
+    parts = [range(64), range(64, 128), range(128, 150)]
+    expected = [("received", number) for number in parts[0]]
+    for part, following in zip(parts, [*parts[1:], []], strict=True):
+        expected += [("ran", number) for number in part]
+        expected += [("received", number) for number in following]
+    assert trace == expected
