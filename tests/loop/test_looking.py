@@ -208,7 +208,9 @@ async def through_sockets(loop):
 
 
 @pytest.mark.parametrize(
-    ("way", "most"), [(through_a_pipe, 1), (through_streams, 1), (through_sockets, 4)], ids=lambda value: str(value)
+    ("way", "most"),
+    [(through_a_pipe, 1), (through_streams, 1), (through_sockets, 4)],
+    ids=["pipe", "streams", "sock_recv"],
 )
 def test_a_message_takes_one_look(mainspring_loop, way, most):
     loop = mainspring_loop
