@@ -1,9 +1,12 @@
 // How many of the arrivals of a poll are served before what they have made ready runs.
 //
 // What is received for a thousand connections has left the processor's cache, and with it what each connection consists
-// of, when their tasks come. So the rest waits for a turn once those that were served have received kBytes or made
-// kCallbacks ready. The order of calls is that of a kernel that reports fewer at a time. Only what arrivals themselves
-// do counts: each turn serves some, however busy callbacks are.
+// of, when their tasks come. So the rest of a turn waits for the next one, in its order, once the arrivals that were
+// served have received kBytes or made kCallbacks ready. The order of calls is that of a kernel that reports fewer at a
+// time. The next turn does not poll, and takes no timers: what it is to serve is what has been found.
+//
+// The turns are cut only as long as they consist of arrivals and what these have made ready. With other work in
+// between, the last arrival would wait for more of it with each cut.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +19,20 @@ class ArrivalBatch {
   static constexpr int64_t kBytes = 1024 * 1024;
   static constexpr size_t kCallbacks = 64;
 
-  // Whether another arrival waits for the next turn.
-  bool full() const { return callbacks_ > 0 && (bytes_ >= static_cast<uint64_t>(kBytes) || callbacks_ >= kCallbacks); }
+  // A turn comes to its first arrival, after so many other things.
+  void begin(size_t others) {
+    cuts_ = others <= callbacks_;
+    bytes_ = 0;
+    callbacks_ = 0;
+  }
+
+  // A turn without arrivals.
+  void none() { callbacks_ = 0; }
+
+  // Whether the next arrival, and what comes after it, waits for the next turn.
+  bool full() const {
+    return cuts_ && callbacks_ > 0 && (bytes_ >= static_cast<uint64_t>(kBytes) || callbacks_ >= kCallbacks);
+  }
 
   // One has been served: it has received so much and made so many callbacks ready.
   void add(uint64_t bytes, size_t callbacks) {
@@ -26,6 +41,7 @@ class ArrivalBatch {
   }
 
  private:
+  bool cuts_ = false;
   uint64_t bytes_ = 0;
   size_t callbacks_ = 0;
 };

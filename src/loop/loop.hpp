@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "loop/address_cache.hpp"
+#include "loop/arrival_batch.hpp"
 #include "loop/completion.hpp"
 #include "loop/counters.hpp"
 #include "loop/handle.hpp"
@@ -346,7 +347,9 @@ class Loop {
   size_t received_all_ = 0;
   bool expects_events_ = false;
 
-  // Some of what the last poll found is still to be served.
+  // How much of what a poll has found is served in a turn; whether that may be less than all, and whether it was.
+  ArrivalBatch batch_;
+  bool arrivals_may_wait_ = false;
   bool arrivals_wait_ = false;
   bool waiting_ = false;
   bool woken_ = false;

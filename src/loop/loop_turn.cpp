@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <exception>
 
-#include "loop/arrival_batch.hpp"
 #include "loop/clock.hpp"
 #include "loop/loop.hpp"
 
@@ -59,11 +58,12 @@ bool Loop::run_turns(bool handles_signals) {
 
 bool Loop::turn_until_stopped() {
   expect_events();
+  arrivals_wait_ = false;
   if (measures_) timings_->end_looking();
   bool ok;
   do {
     ok = run_once();
-  } while (ok && !stopping);
+  } while (ok && (!stopping || arrivals_wait_));
   if (timings_) timings_->stop_looking();
   wake_owed();
   return ok;
@@ -91,7 +91,11 @@ int Loop::serve_signals() {
 bool Loop::run_once() {
   if (stream_writer_turns_ > 0) [[unlikely]]
     --stream_writer_turns_;
-  if (virtual_time_) [[unlikely]] {
+  const bool arrivals_waited = std::exchange(arrivals_wait_, false);
+  if (arrivals_waited) [[unlikely]] {
+    // Before they are served, nothing that comes after them is looked for.
+    wake_owed();
+  } else if (virtual_time_) [[unlikely]] {
     if (!poll_in_virtual_time()) return false;
   } else if (ready_.empty() && !stopping) {
     const int64_t now = monotonic_ns();
@@ -105,11 +109,11 @@ bool Loop::run_once() {
     }
   } else {
     wake_owed();
-    if (!std::exchange(arrivals_wait_, false) && policy_.should_poll(cycles)) look();
+    if (policy_.should_poll(cycles)) look();
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
-  if (!timers_.empty()) {
+  if (!timers_.empty() && !arrivals_waited) {
     const int64_t kernel_now = monotonic_ns();
     int64_t now = kernel_now;
     if (has_other_clock() && !read_clock_ns(&now)) return false;
@@ -153,24 +157,30 @@ bool Loop::run_once() {
 template <bool measured>
 bool Loop::serve_ready() {
   bool ok = true;
-  ArrivalBatch arrivals;
-  for (size_t todo = ready_.size(); ok && todo > 0; --todo) {
+  bool arrived = false;
+  const size_t all = ready_.size();
+  for (size_t todo = all; ok && todo > 0; --todo) {
     const ReadyItem item = ready_.pop();
     if (item.kind() != kArrival) {
       ok = measured ? serve_measured(item) : serve(item);
-    } else if (arrivals.full()) [[unlikely]] {
-      ready_.push(item);
-      arrivals_wait_ = true;
-      continue;
     } else {
+      if (!std::exchange(arrived, true)) batch_.begin(all - todo);
+      if (batch_.full() && arrivals_may_wait_ && !stopping) [[unlikely]] {
+        // The one that has been taken out makes the room that is needed.
+        ready_.push(item);
+        for (size_t rest = todo - 1; rest > 0; --rest) ready_.push(ready_.pop());
+        arrivals_wait_ = true;
+        break;
+      }
       const uint64_t received = counters.bytes_received;
       const size_t ready = ready_.size();
       ok = measured ? serve_measured(item) : serve(item);
-      arrivals.add(counters.bytes_received - received, ready_.size() - ready);
+      batch_.add(counters.bytes_received - received, ready_.size() - ready);
     }
     if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
     if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
   }
+  if (!arrived) batch_.none();
   return ok;
 }
 
@@ -301,7 +311,11 @@ void Loop::look() {
 void Loop::take_arrivals() {
   ++counters.polls;
   counters.io_events += uv_->arrivals().size();
-  for (uv::Poller* poller : uv_->arrivals()) ready_.push(ReadyItem(poller, kArrival));
+  arrivals_may_wait_ = true;
+  for (uv::Poller* poller : uv_->arrivals()) {
+    ready_.push(ReadyItem(poller, kArrival));
+    arrivals_may_wait_ &= poller->may_wait();
+  }
   uv_->arrivals().clear();
 }
 

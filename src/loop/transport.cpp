@@ -101,6 +101,7 @@ bool Transport::watch(int events, uv::Poller::Serve serve) {
     if (events == 0 || !open_ || loop_->closed) return true;
     try {
       io_.poller = uv::Poller::open(loop_->uv(), fd_, this, serve);
+      io_.poller->let_wait();
     } catch (const std::system_error& error) {
       errno = error.code().value();
       PyErr_SetFromErrno(PyExc_OSError);

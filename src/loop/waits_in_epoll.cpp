@@ -15,7 +15,6 @@
 #include <system_error>
 #include <utility>
 
-#include "loop/arrival_batch.hpp"
 #include "loop/loop.hpp"
 #include "loop/waits.hpp"
 #include "system/descriptors.hpp"
@@ -145,7 +144,7 @@ int Waits::serve(void* owner, int) { return static_cast<Waits*>(owner)->take_eve
 int Waits::take_events() {
   epoll_event events[kMostAtOnce];
   const int64_t fit = ArrivalBatch::kBytes / std::max<int64_t>(loop_.last_received, 1);
-  const int most = static_cast<int>(std::clamp<int64_t>(fit, kLeastAtOnce, kMostAtOnce));
+  const int most = awaits_room() ? kMostAtOnce : static_cast<int>(std::clamp<int64_t>(fit, kLeastAtOnce, kMostAtOnce));
   const int count = epoll_wait(epoll_, events, most, 0);
   // The set was reported as one descriptor itself.
   if (count > 1) loop_.counters.io_events += static_cast<uint64_t>(count) - 1;

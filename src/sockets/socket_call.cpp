@@ -190,6 +190,7 @@ Outcome SocketCall::send_all(Loop* loop, int fd, Ref& result) {
   if (count < 0) return failed();
   sent += count;
   loop->counters.sent(static_cast<size_t>(count));
+  loop->expect_events();
   return sent < data.len ? Outcome::kBlocked : done(result, Py_NewRef(Py_None));
 }
 
@@ -208,6 +209,7 @@ Outcome SocketCall::send_to(Loop* loop, int fd, Ref& result) const {
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
   loop->counters.sent(static_cast<size_t>(count));
+  loop->expect_events();
   return done(result, PyLong_FromSsize_t(count));
 }
 

@@ -1,5 +1,6 @@
 #include "streams/pipe_reader.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +19,8 @@ PyObject* PipeReader::make(Loop* loop, PyObject* pipe, int fd, PyObject* protoco
   if (PyDict_SetItem(self->extra, self->names().pipe, pipe) < 0) return nullptr;
   if (!self->schedule_start()) return nullptr;
   self->pipe_ = Py_NewRef(pipe);
+  struct stat status;
+  self->is_pipe_ = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
   return Py_NewRef(made.get());
 }
 
@@ -49,7 +52,7 @@ int PipeReader::read() {
   if (!loop_->enter_context(context_)) return fatal_error("Fatal read error on pipe transport");
   if (size == 0) return ended();
   loop_->counters.received(static_cast<size_t>(size));
-  if (static_cast<size_t>(size) < Loop::kReadBufferSize) loop_->received_all();
+  if (is_pipe_ && static_cast<size_t>(size) < Loop::kReadBufferSize) loop_->received_all();
   const Ref data = Ref::steal(PyBytes_FromStringAndSize(buffer, size));
   const Ref protocol = Ref::borrow(protocol_);
   const Ref result =

@@ -37,6 +37,9 @@ class PipeReader : public Transport {
   bool update_interest() { return watch(!paused_ && !closing_ ? uv::Poller::kReadable : 0, serve); }
 
   PyObject* pipe_;
+
+  // What one read() of anything else takes need not be all, however short it is.
+  bool is_pipe_;
 };
 
 }  // namespace mainspring

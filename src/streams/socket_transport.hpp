@@ -116,7 +116,8 @@ class SocketTransport : public Transport {
   PyObject* empty_waiter_;
   int number_;
   bool buffered_;
-  bool sink_;  // the protocol is native; see ByteSink
+  bool peer_ended_;  // of the arrival that is being served
+  bool sink_;        // the protocol is native; see ByteSink
   bool eof_written_;
   bool eof_received_;
   bool keeps_socket_open_;

@@ -24,6 +24,7 @@ int SocketTransport::serve(void* owner, int events) {
   const Ref alive = Ref::borrow(transport->object());
   const int64_t started = transport->loop_->debug ? transport->loop_->duration_clock() : 0;
   int status = 0;
+  transport->peer_ended_ = events & uv::Poller::kEnded;
   if (events & uv::Poller::kReadable) status = transport->read();
   if (status == 0 && (events & uv::Poller::kWritable)) status = transport->write_ready();
   if (status == 0 && transport->loop_->debug) {
@@ -53,7 +54,7 @@ int SocketTransport::read_into_sink() {
 
 void SocketTransport::received(ssize_t size, size_t room) {
   loop_->counters.received(static_cast<size_t>(size));
-  if (static_cast<size_t>(size) < room) loop_->received_all();
+  if (static_cast<size_t>(size) < room && !peer_ended_) loop_->received_all();
 }
 
 int SocketTransport::reading_failed() {

@@ -32,7 +32,7 @@ void Poller::watch(int events) {
   if (events == 0) {
     uv_poll_stop(&handle_);
   } else {
-    uv_poll_start(&handle_, events, on_event);
+    uv_poll_start(&handle_, events & kReadable ? events | kEnded : events, on_event);
   }
 }
 
@@ -56,7 +56,7 @@ int Poller::take() {
   // On EPOLLERR libuv stops the handle and reports EBADF. The descriptor is as good as before, and epoll would go on
   // reporting it, so ask again for as long as the owner is interested.
   if (stopped_by_libuv_ && interest_ != 0) watch(interest_);
-  return events & interest_;
+  return events & (interest_ & kReadable ? interest_ | kEnded : interest_);
 }
 
 Poller* Poller::from_handle(uv_handle_t* handle) {

@@ -19,6 +19,9 @@ class Poller {
   static constexpr int kReadable = UV_READABLE;
   static constexpr int kWritable = UV_WRITABLE;
 
+  // Told with kReadable: the peer of a socket has sent all that it will send.
+  static constexpr int kEnded = UV_DISCONNECT;
+
   // Throws std::system_error, for example EPERM for a regular file, which epoll cannot watch. Leaves the descriptor's
   // blocking mode as it was (uv_poll_init would make it non-blocking).
   static Poller* open(EventLoop& loop, int fd, void* owner, Serve serve);
@@ -33,6 +36,11 @@ class Poller {
   // Takes the events that arrived since the last call; 0 when the Poller has been closed meanwhile, which also frees
   // it. To be called once for each arrival.
   int take();
+
+  // Whether what has arrived may be served in a later turn. Not unless the owner says so: in between callbacks run that
+  // may take what had arrived, or close the descriptor.
+  void let_wait() { may_wait_ = true; }
+  bool may_wait() const { return may_wait_; }
 
   // Forgets that these events have arrived; if they still hold they arrive again.
   void forget_arrived(int events) { arrived_ &= ~events; }
@@ -60,6 +68,7 @@ class Poller {
   bool closing_ = false;
   bool released_ = false;
   bool stopped_by_libuv_ = false;
+  bool may_wait_ = false;
 };
 
 }  // namespace mainspring::uv

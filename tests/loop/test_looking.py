@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 
 import pytest
 
@@ -237,21 +238,22 @@ CONNECTIONS = 32
 async def received_and_run(loop, size, connections=CONNECTIONS):
     """What happened when so many connections have received `size` bytes each before the loop looks."""
     trace = []
+    done = loop.create_future()
     pairs = [socket.socketpair() for _ in range(connections)]
     transports = []
     for number, (near, far) in enumerate(pairs):
 
-        def ran(number=number, trace=trace):
-            if ("ran", number) not in trace:
-                trace.append(("ran", number))
+        def ran(number=number):
+            trace.append(("ran", number))
+            if len(trace) == 2 * connections:
+                done.set_result(None)
 
         protocol = Tracing(trace, ("received", number), lambda ran=ran: loop.call_soon(ran))
         transports.append((await loop.create_connection(lambda protocol=protocol: protocol, sock=near))[0])
         far.setblocking(False)
     for _, far in pairs:
         assert far.send(bytes(size)) == size
-    while len([event for event in trace if event[0] == "ran"]) < connections:
-        await asyncio.sleep(0)
+    await done
     for transport in transports:
         transport.abort()
     for _, far in pairs:
@@ -282,3 +284,147 @@ def test_what_many_events_make_ready_runs_before_the_rest_of_them(mainspring_loo
         expected += [("ran", number) for number in part]
         expected += [("received", number) for number in following]
     assert trace == expected
+
+
+class Idle(asyncio.Protocol):
+    """Gives up when nothing has come for a while; makes `callbacks` ready when something comes."""
+
+    def __init__(self, loop, trace, callbacks):
+        self.loop, self.trace, self.callbacks = loop, trace, callbacks
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.timer = self.loop.call_later(0.05, self.trace.append, "gave up")
+
+    def data_received(self, data):
+        self.trace.append("received")
+        self.timer.cancel()
+        for _ in range(self.callbacks):
+            self.loop.call_soon(int)
+
+
+@pytest.mark.parametrize(("connections", "callbacks"), [(2, 100), (200, 1)])
+def test_due_timers_come_after_all_that_had_arrived(loop, connections, callbacks):
+    trace = []
+    pairs = [socket.socketpair() for _ in range(connections)]
+
+    async def connect():
+        return [(await loop.create_connection(lambda: Idle(loop, trace, callbacks), sock=near))[0] for near, _ in pairs]
+
+    transports = loop.run_until_complete(connect())
+    for _, far in pairs:
+        far.send(b"x")
+    # The loop is late.
+    time.sleep(0.1)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert trace == ["received"] * connections
+    for _, far in pairs:
+        far.close()
+    close(loop, *transports)
+
+
+def test_readers_of_the_programs_own_are_called_before_anything_can_take_their_data(loop, wake_up):
+    trace = []
+    sender, receiver = wake_up
+    first, second = socket.socketpair()
+    for end in (first, second):
+        end.setblocking(False)
+
+    def take():
+        try:
+            trace.append(("taken", receiver.recv(10)))
+        except BlockingIOError:
+            trace.append("nothing to take")
+
+    def make_many_ready():
+        trace.append(("first", second.recv(10)))
+        for _ in range(100):
+            loop.call_soon(int)
+        loop.call_soon(take)
+        loop.call_later(0.01, loop.stop)
+
+    loop.add_reader(second, make_many_ready)
+    loop.add_reader(receiver, lambda: trace.append(("second", receiver.recv(10))))
+    first.send(b"x")
+    sender.send(b"y")
+    loop.run_forever()
+    assert trace == [("first", b"x"), ("second", b"y"), "nothing to take"]
+    loop.remove_reader(second)
+    loop.remove_reader(receiver)
+    first.close()
+    second.close()
+
+
+def test_what_has_arrived_is_served_before_a_loop_that_is_stopped_returns(loop):
+    trace = []
+    pairs = [socket.socketpair() for _ in range(200)]
+
+    def received():
+        if len(trace) == 1:
+            loop.stop()
+        loop.call_soon(int)
+
+    async def connect():
+        return [
+            (await loop.create_connection(lambda: Tracing(trace, "received", received), sock=near))[0]
+            for near, _ in pairs
+        ]
+
+    transports = loop.run_until_complete(connect())
+    for _, far in pairs:
+        far.send(b"x")
+    loop.run_forever()
+    assert len(trace) == 200
+    for _, far in pairs:
+        far.close()
+    close(loop, *transports)
+
+
+def test_other_work_runs_no_oftener_because_much_has_arrived(loop):
+    """A task that uses the processor between two turns does not see the arrivals cut into many."""
+    pairs = [socket.socketpair() for _ in range(300)]
+    turns = []
+
+    async def main():
+        ends = [await asyncio.open_connection(sock=near) for near, _ in pairs]
+        readers = [loop.create_task(reader.readexactly(1)) for reader, _ in ends]
+        await asyncio.sleep(0)
+        for _, far in pairs:
+            far.send(b"x")
+        while not all(task.done() for task in readers):
+            turns.append(len([task for task in readers if task.done()]))
+            await asyncio.sleep(0)
+        for _, writer in ends:
+            writer.close()
+        await asyncio.sleep(0.01)
+
+    loop.run_until_complete(main())
+    assert len(turns) <= 5
+    for _, far in pairs:
+        far.close()
+
+
+# --- the end of what is received -------------------------------------------------------------------------------------
+
+
+class Ending(Tracing):
+    def eof_received(self):
+        self.trace.append("end")
+
+    def connection_lost(self, exc):
+        pass
+
+
+def test_an_end_that_follows_data_is_seen_in_the_next_turn(loop):
+    trace = []
+    start = ticking(loop, trace, 3)
+
+    async def connect():
+        return await pair(loop, Tracing(trace, "client"), Ending(trace, "data", start))
+
+    client, server = loop.run_until_complete(connect())
+    client.write(b"request")
+    client.write_eof()
+    loop.run_forever()
+    assert trace == ["data", 1, "end", 2, 3]
+    close(loop, client, server)
