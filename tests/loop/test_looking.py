@@ -292,8 +292,7 @@ class Idle(asyncio.Protocol):
     def __init__(self, loop, trace, callbacks):
         self.loop, self.trace, self.callbacks = loop, trace, callbacks
 
-    def connection_made(self, transport):
-        self.transport = transport
+    def wait(self):
         self.timer = self.loop.call_later(0.05, self.trace.append, "gave up")
 
     def data_received(self, data):
@@ -307,11 +306,17 @@ class Idle(asyncio.Protocol):
 def test_due_timers_come_after_all_that_had_arrived(loop, connections, callbacks):
     trace = []
     pairs = [socket.socketpair() for _ in range(connections)]
+    protocols = [Idle(loop, trace, callbacks) for _ in pairs]
 
     async def connect():
-        return [(await loop.create_connection(lambda: Idle(loop, trace, callbacks), sock=near))[0] for near, _ in pairs]
+        return [
+            (await loop.create_connection(lambda protocol=protocol: protocol, sock=near))[0]
+            for protocol, (near, _) in zip(protocols, pairs, strict=True)
+        ]
 
     transports = loop.run_until_complete(connect())
+    for protocol in protocols:
+        protocol.wait()
     for _, far in pairs:
         far.send(b"x")
     # The loop is late.
