@@ -14,9 +14,6 @@ class Tracing(asyncio.Protocol):
     def __init__(self, trace, name, and_then=None):
         self.trace, self.name, self.and_then = trace, name, and_then
 
-    def connection_made(self, transport):
-        self.transport = transport
-
     def data_received(self, data):
         self.trace.append(self.name)
         if self.and_then:
@@ -39,12 +36,17 @@ def ticking(loop, trace, count):
     return lambda: loop.call_soon(tick, 1)
 
 
+async def attach(loop, protocols, ends):
+    """A transport for each protocol, over the socket in its place."""
+    return [
+        (await loop.create_connection(lambda protocol=protocol: protocol, sock=end))[0]
+        for protocol, end in zip(protocols, ends, strict=True)
+    ]
+
+
 async def pair(loop, near, far):
     """Two transports of this loop that are connected with each other."""
-    ends = socket.socketpair()
-    for end, protocol in zip(ends, (near, far), strict=True):
-        await loop.create_connection(lambda protocol=protocol: protocol, sock=end)
-    return near.transport, far.transport
+    return await attach(loop, (near, far), socket.socketpair())
 
 
 @pytest.fixture
@@ -72,10 +74,7 @@ def test_what_a_protocol_sends_arrives_in_the_next_turn(loop):
         start()
         server.write(b"answer")
 
-    async def connect():
-        return await pair(loop, Tracing(trace, "client"), Tracing(trace, "server", answer))
-
-    client, server = loop.run_until_complete(connect())
+    client, server = loop.run_until_complete(pair(loop, Tracing(trace, "client"), Tracing(trace, "server", answer)))
     client.write(b"request")
     loop.run_forever()
     assert trace == ["server", 1, "client", 2, 3]
@@ -90,10 +89,7 @@ def test_room_that_reading_makes_is_used_in_the_next_turn(loop):
         if trace == ["reader"]:
             start()
 
-    async def connect():
-        return await pair(loop, Tracing(trace, "writer"), Tracing(trace, "reader", start_once))
-
-    writer, reader = loop.run_until_complete(connect())
+    writer, reader = loop.run_until_complete(pair(loop, Tracing(trace, "writer"), Tracing(trace, "reader", start_once)))
     writer.set_write_buffer_limits(high=1)
     # The kernel takes the first part now, and the second when that has been read.
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
@@ -117,10 +113,9 @@ def test_an_event_of_the_programs_own_waits_for_no_more_than_a_turn(loop, wake_u
     def receive():
         trace.append(receiver.recv(10))
 
-    async def connect():
-        return await pair(loop, Tracing(trace, "client"), Tracing(trace, "server", send_by_itself))
-
-    client, server = loop.run_until_complete(connect())
+    client, server = loop.run_until_complete(
+        pair(loop, Tracing(trace, "client"), Tracing(trace, "server", send_by_itself))
+    )
     loop.add_reader(receiver, receive)
     client.write(b"request")
     loop.run_forever()
@@ -240,18 +235,19 @@ async def received_and_run(loop, size, connections=CONNECTIONS):
     trace = []
     done = loop.create_future()
     pairs = [socket.socketpair() for _ in range(connections)]
-    transports = []
-    for number, (near, far) in enumerate(pairs):
 
-        def ran(number=number):
-            trace.append(("ran", number))
-            if len(trace) == 2 * connections:
-                done.set_result(None)
+    def ran(number):
+        trace.append(("ran", number))
+        if len(trace) == 2 * connections:
+            done.set_result(None)
 
-        protocol = Tracing(trace, ("received", number), lambda ran=ran: loop.call_soon(ran))
-        transports.append((await loop.create_connection(lambda protocol=protocol: protocol, sock=near))[0])
-        far.setblocking(False)
+    protocols = [
+        Tracing(trace, ("received", number), lambda number=number: loop.call_soon(ran, number))
+        for number in range(connections)
+    ]
+    transports = await attach(loop, protocols, [near for near, _ in pairs])
     for _, far in pairs:
+        far.setblocking(False)
         assert far.send(bytes(size)) == size
     await done
     for transport in transports:
@@ -307,14 +303,7 @@ def test_due_timers_come_after_all_that_had_arrived(loop, connections, callbacks
     trace = []
     pairs = [socket.socketpair() for _ in range(connections)]
     protocols = [Idle(loop, trace, callbacks) for _ in pairs]
-
-    async def connect():
-        return [
-            (await loop.create_connection(lambda protocol=protocol: protocol, sock=near))[0]
-            for protocol, (near, _) in zip(protocols, pairs, strict=True)
-        ]
-
-    transports = loop.run_until_complete(connect())
+    transports = loop.run_until_complete(attach(loop, protocols, [near for near, _ in pairs]))
     for protocol in protocols:
         protocol.wait()
     for _, far in pairs:
@@ -369,13 +358,8 @@ def test_what_has_arrived_is_served_before_a_loop_that_is_stopped_returns(loop):
             loop.stop()
         loop.call_soon(int)
 
-    async def connect():
-        return [
-            (await loop.create_connection(lambda: Tracing(trace, "received", received), sock=near))[0]
-            for near, _ in pairs
-        ]
-
-    transports = loop.run_until_complete(connect())
+    protocols = [Tracing(trace, "received", received) for _ in pairs]
+    transports = loop.run_until_complete(attach(loop, protocols, [near for near, _ in pairs]))
     for _, far in pairs:
         far.send(b"x")
     loop.run_forever()
@@ -424,10 +408,7 @@ def test_an_end_that_follows_data_is_seen_in_the_next_turn(loop):
     trace = []
     start = ticking(loop, trace, 3)
 
-    async def connect():
-        return await pair(loop, Tracing(trace, "client"), Ending(trace, "data", start))
-
-    client, server = loop.run_until_complete(connect())
+    client, server = loop.run_until_complete(pair(loop, Tracing(trace, "client"), Ending(trace, "data", start)))
     client.write(b"request")
     client.write_eof()
     loop.run_forever()
