@@ -91,7 +91,7 @@ PyObject* count_bytes(PyObject* self, Arguments args, Py_ssize_t count) {
   const size_t sent = PyLong_AsSize_t(args[1]);
   if (sent == static_cast<size_t>(-1) && PyErr_Occurred()) return nullptr;
   loop->counters.received(received);
-  loop->counters.sent(sent);
+  if (sent > 0) loop->sent(sent);
   return none();
 }
 

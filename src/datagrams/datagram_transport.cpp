@@ -279,7 +279,7 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
     // Host names, scopes and other families: Python's socket knows them all.
     const Ref result = Ref::steal(PyObject_CallMethod(socket_, "sendto", "OO", data_object, address));
     if (result) {
-      loop_->counters.sent(size);
+      loop_->sent(size);
       return Sent::kDone;
     }
     if (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError)) {
@@ -289,7 +289,7 @@ DatagramTransport::Sent DatagramTransport::send_one(const char* data, size_t siz
     return Sent::kBlocked;
   }
   if (sent >= 0) {
-    loop_->counters.sent(static_cast<size_t>(sent));
+    loop_->sent(static_cast<size_t>(sent));
     return Sent::kDone;
   }
   if (would_block(errno)) return Sent::kBlocked;
@@ -346,7 +346,7 @@ int DatagramTransport::send_batch() {
   const int sent = system::send_batch(fd_, messages, count);
   if (sent < 0) return would_block(errno) ? -1 : 0;
   for (int i = 0; i < sent; ++i) {
-    loop_->counters.sent(vectors[i].iov_len);
+    loop_->sent(vectors[i].iov_len);
     waiting_size_ -= vectors[i].iov_len + loop_->state().datagram_header;
     waiting_->pop_front();
   }

@@ -211,6 +211,12 @@ class Loop {
     policy_.expect_events();
   }
 
+  // So much has been sent, which somebody may answer.
+  void sent(size_t bytes) {
+    counters.sent(bytes);
+    expect_events();
+  }
+
   // An arrival has been served by taking all that had been received. Nothing else can have become ready by that, unless
   // somebody waits for the room.
   void received_all() { ++received_all_; }

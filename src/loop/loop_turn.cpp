@@ -92,10 +92,7 @@ bool Loop::run_once() {
   if (stream_writer_turns_ > 0) [[unlikely]]
     --stream_writer_turns_;
   const bool arrivals_waited = std::exchange(arrivals_wait_, false);
-  if (arrivals_waited) [[unlikely]] {
-    // Before they are served, nothing that comes after them is looked for.
-    wake_owed();
-  } else if (virtual_time_) [[unlikely]] {
+  if (virtual_time_ && !arrivals_waited) [[unlikely]] {
     if (!poll_in_virtual_time()) return false;
   } else if (ready_.empty() && !stopping) {
     const int64_t now = monotonic_ns();
@@ -109,7 +106,8 @@ bool Loop::run_once() {
     }
   } else {
     wake_owed();
-    if (policy_.should_poll(cycles)) look();
+    // Before arrivals that have waited are served, nothing that comes after them is looked for.
+    if (!arrivals_waited && policy_.should_poll(cycles)) look();
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
@@ -133,7 +131,6 @@ bool Loop::run_once() {
   if (++turn_ == 0) ++turn_;
   ++counters.turns;
   const size_t served = ready_.size();
-  const uint64_t sent = counters.bytes_sent;
   received_all_ = 0;
   expects_events_ = false;
   const bool ok = measures_ ? serve_ready<true>() : serve_ready<false>();
@@ -146,8 +143,7 @@ bool Loop::run_once() {
   }
   leave_context();
   if (!unflushed_.empty() && !flush()) return false;
-  if (received_all_ == served && counters.bytes_sent == sent && !expects_events_ && !uv_->awaits_room() &&
-      !waits_.awaits_room()) {
+  if (received_all_ == served && !expects_events_ && !uv_->awaits_room() && !waits_.awaits_room()) {
     policy_.only_received();
   }
   return true;

@@ -189,8 +189,7 @@ Outcome SocketCall::send_all(Loop* loop, int fd, Ref& result) {
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
   sent += count;
-  loop->counters.sent(static_cast<size_t>(count));
-  loop->expect_events();
+  loop->sent(static_cast<size_t>(count));
   return sent < data.len ? Outcome::kBlocked : done(result, Py_NewRef(Py_None));
 }
 
@@ -208,8 +207,7 @@ Outcome SocketCall::send_to(Loop* loop, int fd, Ref& result) const {
                    reinterpret_cast<sockaddr*>(&storage), length);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return failed();
-  loop->counters.sent(static_cast<size_t>(count));
-  loop->expect_events();
+  loop->sent(static_cast<size_t>(count));
   return done(result, PyLong_FromSsize_t(count));
 }
 

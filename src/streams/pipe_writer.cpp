@@ -148,7 +148,7 @@ int PipeWriter::send_queued() {
       ++late_writes_;
       return fatal_error("Fatal write error on pipe transport");
     }
-    loop_->counters.sent(static_cast<size_t>(sent));
+    loop_->sent(static_cast<size_t>(sent));
     queue_.consume(static_cast<size_t>(sent));
   }
   if (loop_->closed && !queue_.empty()) return 0;

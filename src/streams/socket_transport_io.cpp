@@ -173,7 +173,7 @@ bool SocketTransport::enqueue(PyObject* data) {
     const ssize_t sent = send(fd_, rest, size, system::kNoSignal);
     tried = sent >= 0 || would_block();
     if (sent > 0) {
-      loop_->counters.sent(static_cast<size_t>(sent));
+      loop_->sent(static_cast<size_t>(sent));
       rest += sent;
       size -= static_cast<size_t>(sent);
     }
@@ -243,7 +243,7 @@ int SocketTransport::send_queued() {
       }
       return fatal_error("Fatal write error on socket transport");
     }
-    loop_->counters.sent(static_cast<size_t>(sent));
+    loop_->sent(static_cast<size_t>(sent));
     queue_.consume(static_cast<size_t>(sent));
     if (static_cast<size_t>(sent) < offered) break;
   }
