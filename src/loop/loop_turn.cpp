@@ -259,12 +259,13 @@ bool Loop::wait(int64_t deadline, int64_t now) {
   Timings* timings = measures_ ? timings_.get() : nullptr;
   if (timings) timings->begin_waiting();
   const bool spins = calls_under_way > 0 && !virtual_time_ && spin_policy_.should_spin();
+  uv_->prepare();
   PyThreadState* thread = PyEval_SaveThread();
   wake_owed();
   const bool spun = spins && !uv_->has_events();
   if (spun) spin();
   const bool waited = phase_.exchange(kPolling) != kWoken;
-  if (waited) uv_->wait();
+  if (waited) uv_->block();
   const int64_t woken_at = timings ? monotonic_ns() : 0;
   PyEval_RestoreThread(thread);
   if (spun) spin_policy_.spun(!waited);
@@ -278,6 +279,7 @@ bool Loop::wait(int64_t deadline, int64_t now) {
     return true;
   }
   ++counters.waits;
+  uv_->collect();
   take_arrivals();
   policy_.polled(true, 0);
   return true;

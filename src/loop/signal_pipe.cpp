@@ -13,7 +13,7 @@ void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve)
   int ends[2];
   system::make_pipe(ends);
   try {
-    poller_ = uv::Poller::open(loop, ends[0], owner, serve);
+    poller_ = uv::Poller::open(loop, ends[0], owner, serve, uv::Poller::kReadable);
   } catch (...) {
     ::close(ends[0]);
     ::close(ends[1]);
@@ -21,7 +21,6 @@ void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve)
   }
   read_end_ = ends[0];
   write_end_ = ends[1];
-  poller_->watch(uv::Poller::kReadable);
 }
 
 void SignalPipe::renew() {

@@ -96,19 +96,20 @@ int Transport::finish_start() {
   return result ? 0 : -1;
 }
 
-bool Transport::watch(int events, uv::Poller::Serve serve) {
+bool Transport::watch(int events, uv::Poller::Serve serve, uv::Poller::Told told) {
   if (!io_.poller) {
     if (events == 0 || !open_ || loop_->closed) return true;
     try {
-      io_.poller = uv::Poller::open(loop_->uv(), fd_, this, serve);
+      io_.poller = uv::Poller::open(loop_->uv(), fd_, this, serve, events, told);
       io_.poller->let_wait();
     } catch (const std::system_error& error) {
       errno = error.code().value();
       PyErr_SetFromErrno(PyExc_OSError);
       return false;
     }
+  } else {
+    io_.poller->watch(events);
   }
-  io_.poller->watch(events);
   return true;
 }
 

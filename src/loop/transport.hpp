@@ -63,7 +63,7 @@ struct Transport {
   int connect_in_debug(PyObject* context);
 
   // Watches the descriptor for these events, 0 for none. False with an exception set.
-  bool watch(int events, uv::Poller::Serve serve);
+  bool watch(int events, uv::Poller::Serve serve, uv::Poller::Told told = uv::Poller::Told::kWhileReady);
   int watched() const { return io_.poller ? io_.poller->interest() : 0; }
   void close_poller();
   static void loop_closes(IoObject* io) { from(io)->close_poller(); }

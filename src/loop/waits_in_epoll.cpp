@@ -46,12 +46,11 @@ void Waits::open() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) fail();
   try {
-    poller_ = uv::Poller::open(loop_.uv(), epoll_, this, serve);
+    poller_ = uv::Poller::open(loop_.uv(), epoll_, this, serve, uv::Poller::kReadable);
   } catch (...) {
     ::close(std::exchange(epoll_, -1));
     throw;
   }
-  poller_->watch(uv::Poller::kReadable);
 }
 
 void Waits::close() {

@@ -2,9 +2,8 @@
 
 namespace mainspring {
 
-Waker::Waker(uv::EventLoop& loop) : poller_(uv::Poller::open(loop, descriptor_.number(), this, serve)) {
-  poller_->watch(uv::Poller::kReadable);
-}
+Waker::Waker(uv::EventLoop& loop)
+    : poller_(uv::Poller::open(loop, descriptor_.number(), this, serve, uv::Poller::kReadable)) {}
 
 // Served as an arrival, and so after the callbacks that the loop was woken for.
 int Waker::serve(void* owner, int) {

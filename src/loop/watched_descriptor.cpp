@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "loop/loop.hpp"
+#include "uv/libuv_poller.hpp"
 
 namespace mainspring {
 
@@ -95,7 +96,7 @@ WatchedDescriptors::Descriptor& WatchedDescriptors::descriptor_of(int fd) {
   const auto found = descriptors_.find(fd);
   if (found != descriptors_.end()) return *found->second;
   auto descriptor = std::make_unique<Descriptor>(Descriptor{this, nullptr, {nullptr, nullptr}, {false, false}});
-  descriptor->poller = uv::Poller::open(loop_.uv(), fd, descriptor.get(), serve);
+  descriptor->poller = uv::LibuvPoller::open(loop_.uv(), fd, descriptor.get(), serve);
   return *descriptors_.emplace(fd, std::move(descriptor)).first->second;
 }
 
@@ -103,7 +104,7 @@ void WatchedDescriptors::register_anew(Descriptor& descriptor) {
   const int fd = descriptor.poller->fd();
   descriptor.poller->close();
   try {
-    descriptor.poller = uv::Poller::open(loop_.uv(), fd, &descriptor, serve);
+    descriptor.poller = uv::LibuvPoller::open(loop_.uv(), fd, &descriptor, serve);
   } catch (...) {
     const std::unique_ptr<Descriptor> gone = std::move(descriptors_.extract(fd).mapped());
     for (Handle* handle : gone->handles) cancel_and_drop(handle);

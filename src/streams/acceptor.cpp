@@ -51,15 +51,16 @@ bool Acceptor::start() {
     loop->descriptors().forget_stale(fd);
     loop->waits().forget(fd);
     try {
-      io.poller = uv::Poller::open(loop->uv(), fd, this, serve);
+      io.poller = uv::Poller::open(loop->uv(), fd, this, serve, uv::Poller::kReadable);
     } catch (const std::system_error& error) {
       errno = error.code().value();
       PyErr_SetFromErrno(PyExc_OSError);
       return false;
     }
     loop->hold(&io);
+  } else {
+    io.poller->watch(uv::Poller::kReadable);
   }
-  io.poller->watch(uv::Poller::kReadable);
   loop->expect_events();
   return true;
 }

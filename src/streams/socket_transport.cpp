@@ -91,7 +91,10 @@ bool SocketTransport::update_interest() {
   if (!started_) return true;
   const bool reads = !paused_ && !closing_ && !eof_received_;
   const bool writes = !queue_.empty() && !io_.flush_pending && !lost();
-  return watch((reads ? uv::Poller::kReadable : 0) | (writes ? uv::Poller::kWritable : 0), serve);
+  using uv::Poller;
+  const bool is_tcp = own_.family() == AF_INET || own_.family() == AF_INET6;
+  return watch((reads ? Poller::kReadable : 0) | (writes ? Poller::kWritable : 0), serve,
+               is_tcp ? Poller::Told::kOfArrivals : Poller::Told::kWhileReady);
 }
 
 int SocketTransport::lose_connection(PyObject* exception) {

@@ -54,7 +54,9 @@ int SocketTransport::read_into_sink() {
 
 void SocketTransport::received(ssize_t size, size_t room) {
   loop_->counters.received(static_cast<size_t>(size));
-  if (static_cast<size_t>(size) < room && !peer_ended_) loop_->received_all();
+  if (static_cast<size_t>(size) >= room || peer_ended_) return;
+  io_.poller->emptied();
+  loop_->received_all();
 }
 
 int SocketTransport::reading_failed() {

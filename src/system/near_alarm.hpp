@@ -1,7 +1,6 @@
-// Ends libuv's wait at a moment that is a few milliseconds away: Linux's timer descriptor, which the kernel keeps to a
-// few microseconds, elsewhere libuv's timer, which may ring a millisecond late.
-//
-// Its loop closes the handle before it dies.
+// Ends the loop's wait at a moment that is a few milliseconds away: Linux's timer descriptor, which the kernel keeps to
+// a few microseconds, elsewhere libuv's timer, which may ring a millisecond late and which its loop closes before it
+// dies.
 #pragma once
 
 #include <uv.h>
@@ -72,15 +71,7 @@ class NearAlarm {
   static constexpr int64_t kNone = INT64_MAX;
 
   // Throws std::system_error.
-  explicit NearAlarm(uv_loop_t* loop) : descriptor_(make_descriptor()) {
-    const int status = uv_poll_init(loop, &poll_, descriptor_);
-    if (status < 0) {
-      ::close(descriptor_);
-      fail(-status, "uv_poll_init");
-    }
-    poll_.data = nullptr;
-    uv_poll_start(&poll_, UV_READABLE, on_descriptor);
-  }
+  NearAlarm() : descriptor_(make_descriptor()) {}
   NearAlarm(const NearAlarm&) = delete;
   NearAlarm& operator=(const NearAlarm&) = delete;
   ~NearAlarm() { ::close(descriptor_); }
@@ -102,6 +93,10 @@ class NearAlarm {
 
   void clear() { set(kNone, 0); }
 
+  // What becomes readable when it rings. Nobody has to read it: to set it again makes it unreadable.
+  int descriptor() const { return descriptor_; }
+  void rang() { at_ = kNone; }
+
   // In a forked child: a timer descriptor of its own, with the number of the one that it shares. Throws
   // std::system_error.
   void renew() {
@@ -118,15 +113,6 @@ class NearAlarm {
     return descriptor;
   }
 
-  static void on_descriptor(uv_poll_t* poll, int, int) {
-    static_assert(std::is_standard_layout_v<NearAlarm>, "the handle is its first member");
-    auto* alarm = reinterpret_cast<NearAlarm*>(poll);
-    uint64_t expirations;
-    [[maybe_unused]] const ssize_t size = ::read(alarm->descriptor_, &expirations, sizeof expirations);
-    alarm->at_ = kNone;
-  }
-
-  uv_poll_t poll_;
   int descriptor_;
   int64_t at_ = kNone;
 };

@@ -1,13 +1,13 @@
+// What is the same wherever an EventLoop waits.
 #include "uv/event_loop.hpp"
 
-#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <system_error>
 
 #include "uv/failure.hpp"
-#include "uv/poller.hpp"
+#include "uv/libuv_poller.hpp"
 
 namespace mainspring::uv {
 
@@ -23,7 +23,7 @@ unsigned count_forks() {
 
 void close_handle(uv_handle_t* handle, void*) {
   if (uv_is_closing(handle)) return;
-  if (Poller* poller = Poller::from_handle(handle)) {
+  if (LibuvPoller* poller = LibuvPoller::from_handle(handle)) {
     poller->close();
   } else {
     uv_close(handle, nullptr);
@@ -35,7 +35,7 @@ void close_handle(uv_handle_t* handle, void*) {
 EventLoop::EventLoop() : forks_(count_forks()) {
   check(uv_loop_init(&loop_), "uv_loop_init");
   try {
-    alarm_.emplace(&loop_);
+    open();
   } catch (...) {
     close();
     throw;
@@ -44,6 +44,7 @@ EventLoop::EventLoop() : forks_(count_forks()) {
 
 EventLoop::~EventLoop() {
   if (abandoned_) {
+    close_pollers();
     ::close(uv_backend_fd(&loop_));
   } else {
     close();
@@ -56,6 +57,7 @@ void EventLoop::take_over() {
   alarm_->renew();
   if (renew_) renew_(owner_);
   check(uv_loop_fork(&loop_), "uv_loop_fork");
+  register_anew();
   forks_ = forks;
 }
 
@@ -68,21 +70,8 @@ bool EventLoop::try_own() noexcept {
   return !forked();
 }
 
-void EventLoop::poll() {
-  if (try_own()) uv_run(&loop_, UV_RUN_NOWAIT);
-}
-
-void EventLoop::wait() {
-  if (try_own()) uv_run(&loop_, UV_RUN_ONCE);
-}
-
-bool EventLoop::has_events() {
-  if (uv_backend_timeout(&loop_) == 0) return true;
-  pollfd events{uv_backend_fd(&loop_), POLLIN, 0};
-  return ::poll(&events, 1, 0) != 0;
-}
-
 void EventLoop::close() {
+  close_pollers();
   uv_walk(&loop_, close_handle, nullptr);
   // A Poller with an arrival that nobody took waits for it.
   while (uv_loop_close(&loop_) == UV_EBUSY) uv_run(&loop_, UV_RUN_NOWAIT);

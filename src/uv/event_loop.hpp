@@ -1,8 +1,8 @@
-// The uv_loop_t of one asyncio loop.
+// What one asyncio loop waits in: libuv's loop, and on Linux the loop's own epoll set around it.
 //
-// Owned by Loop. libuv's callbacks only note what happened: a Poller whose descriptor is ready goes to
-// `arrivals`, in the order in which the kernel reported it, and the loop serves it once libuv has returned. So no
-// Python code ever runs inside uv_run, and uv_run can be called without the GIL.
+// Owned by Loop. Waiting only notes what happened: a Poller whose descriptor is ready goes to `arrivals`, in the order
+// in which the kernel reported it, and the loop serves it afterwards. So no Python code ever runs inside, and block()
+// can be called without the GIL.
 #pragma once
 
 #include <uv.h>
@@ -10,7 +10,11 @@
 #include <optional>
 #include <vector>
 
+#include "system/portable.hpp"
 #include "uv/alarm.hpp"
+#if !MAINSPRING_PORTABLE
+#include "uv/epoll_set.hpp"
+#endif
 
 namespace mainspring::uv {
 
@@ -25,13 +29,20 @@ class EventLoop {
   // Closes every handle that is still open and the uv_loop_t; once abandoned, only the descriptors.
   ~EventLoop();
 
-  // Reports what is ready now.
+  // Reports what is ready now. Throws std::system_error, as the next three do.
   void poll();
 
-  // Waits until something is ready or the Alarm rang.
-  void wait();
+  // Waits until something is ready or the Alarm rang. In three steps, of which the second needs no GIL.
+  void wait() {
+    prepare();
+    block();
+    collect();
+  }
+  void prepare();
+  void block();
+  void collect();
 
-  // Whether wait() would return at once, or has something new to watch. Takes nothing.
+  // Whether block(), once prepared, would return at once. Takes nothing, and needs no GIL.
   bool has_events();
 
   // Whether anybody wants to know that a descriptor takes more.
@@ -63,9 +74,21 @@ class EventLoop {
   std::vector<Poller*>& arrivals() { return arrivals_; }
   uv_loop_t* native() { return &loop_; }
 
+#if MAINSPRING_PORTABLE
+  void libuv_changed() {}
+#else
+  EpollSet& set() { return set_; }
+
+  // libuv has something new to do before anybody waits for it.
+  void libuv_changed() { libuv_changed_ = true; }
+#endif
+
  private:
+  void open();
   void close();
+  void close_pollers();
   void take_over();
+  void register_anew();
 
   uv_loop_t loop_;
   std::optional<Alarm> alarm_;
@@ -75,6 +98,11 @@ class EventLoop {
   void* owner_ = nullptr;
   void (*renew_)(void* owner) = nullptr;
   std::vector<Poller*> arrivals_;
+#if !MAINSPRING_PORTABLE
+  EpollSet set_;
+  bool libuv_changed_ = false;
+  bool tries_again_ = false;  // what epoll has refused
+#endif
 };
 
 }  // namespace mainspring::uv

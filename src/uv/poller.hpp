@@ -1,8 +1,11 @@
-// One descriptor watched by libuv (uv_poll_t), and whom to tell.
+// One descriptor that a loop watches, and whom to tell.
 //
 // The owner of the descriptor owns the Poller: it calls open() once, watch() as its interest changes and close() before
-// it closes the descriptor. After close() nothing more is delivered; the memory goes when libuv has let go of the
-// handle and the loop has no arrival of it left to serve.
+// it closes the descriptor. After close() nothing more is delivered; the memory goes when the loop has let go of the
+// Poller and has no arrival of it left to serve.
+//
+// What watches it is chosen by open(): the loop's own epoll set, or libuv where there is none; libuv always, for what
+// the program registers itself.
 #pragma once
 
 #include <uv.h>
@@ -22,16 +25,30 @@ class Poller {
   // Told with kReadable: the peer of a socket has sent all that it will send.
   static constexpr int kEnded = UV_DISCONNECT;
 
-  // Throws std::system_error, for example EPERM for a regular file, which epoll cannot watch. Leaves the descriptor's
-  // blocking mode as it was (uv_poll_init would make it non-blocking).
-  static Poller* open(EventLoop& loop, int fd, void* owner, Serve serve);
+  enum class Told {
+    kWhileReady,  // as long as a descriptor is readable or writable
+    // Once for what arrives, if the owner says with emptied() that it has taken all of it. Only for what a short read
+    // leaves empty: of what pipes and TCP connections receive, not of a UNIX socket, where it ends with a message that
+    // carries descriptors. A TCP connection that receives urgent data is kWhileReady from then on.
+    kOfArrivals,
+  };
+
+  // Asks for `events`, as watch() does. Throws std::system_error, for example EPERM for a regular file, which epoll
+  // cannot watch. Leaves the descriptor's blocking mode as it was.
+  static Poller* open(EventLoop& loop, int fd, void* owner, Serve serve, int events, Told told = Told::kWhileReady);
+
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
 
   // Asks for `events` (kReadable, kWritable, both or 0). No system call happens before the loop polls.
-  void watch(int events);
+  virtual void watch(int events) = 0;
+  virtual void close() = 0;
 
   int interest() const { return interest_; }
   int fd() const { return fd_; }
-  void close();
+
+  // The owner, being served, has taken all that had arrived.
+  virtual void emptied() {}
 
   // Takes the events that arrived since the last call; 0 when the Poller has been closed meanwhile, which also frees
   // it. To be called once for each arrival.
@@ -47,18 +64,25 @@ class Poller {
 
   int serve(int events) { return serve_(owner_, events); }
 
-  // The Poller behind a handle, nullptr for a handle that is not one of ours.
-  static Poller* from_handle(uv_handle_t* handle);
+ protected:
+  Poller(EventLoop& loop, int fd, void* owner, Serve serve) : loop_(loop), owner_(owner), serve_(serve), fd_(fd) {}
+  virtual ~Poller() = default;
+
+  void set_interest(int events);
+  void arrived(int events);
+
+  // Nothing refers to it any more but perhaps an arrival.
+  void release();
+
+  // The arrival has been taken from a Poller that is open.
+  virtual void taken() {}
+
+  bool closing() const { return closing_; }
+  void begin_closing();
+
+  EventLoop& loop_;
 
  private:
-  Poller(EventLoop& loop, int fd, void* owner, Serve serve);
-  ~Poller() = default;
-
-  static void on_event(uv_poll_t* handle, int status, int events);
-  static void on_close(uv_handle_t* handle);
-
-  uv_poll_t handle_;
-  EventLoop& loop_;
   void* owner_;
   Serve serve_;
   int fd_;
@@ -67,7 +91,6 @@ class Poller {
   bool queued_ = false;
   bool closing_ = false;
   bool released_ = false;
-  bool stopped_by_libuv_ = false;
   bool may_wait_ = false;
 };
 

@@ -1,0 +1,64 @@
+// An EventLoop that waits in an epoll set of its own, and runs libuv when libuv's set is one of the descriptors that
+// are ready.
+#include <poll.h>
+
+#include <utility>
+
+#include "uv/event_loop.hpp"
+
+namespace mainspring::uv {
+
+namespace {
+
+// What epoll has refused is tried again after so many milliseconds.
+constexpr int kAgain = 10;
+
+}  // namespace
+
+void EventLoop::open() {
+  alarm_.emplace();
+  set_.add_alarm(alarm_->descriptor());
+  set_.add_libuv(uv_backend_fd(&loop_));
+}
+
+void EventLoop::close_pollers() { set_.close_all(); }
+
+void EventLoop::register_anew() {
+  set_.renew();
+  set_.add_libuv(uv_backend_fd(&loop_));
+  libuv_changed_ = true;
+}
+
+void EventLoop::poll() {
+  prepare();
+  if (forked()) return;
+  set_.wait(0);
+  collect();
+}
+
+void EventLoop::prepare() {
+  if (!try_own()) return;
+  tries_again_ = !set_.apply();
+  if (std::exchange(libuv_changed_, false)) uv_run(&loop_, UV_RUN_NOWAIT);
+}
+
+void EventLoop::block() {
+  if (forked()) return;
+  int timeout = arrivals_.empty() ? alarm_->timeout() : 0;
+  if (tries_again_ && (timeout < 0 || timeout > kAgain)) timeout = kAgain;
+  set_.wait(timeout);
+}
+
+void EventLoop::collect() {
+  const EpollSet::Special ready = set_.report();
+  if (ready.alarm) alarm_->rang();
+  if (ready.libuv) uv_run(&loop_, UV_RUN_NOWAIT);
+}
+
+bool EventLoop::has_events() {
+  if (!arrivals_.empty()) return true;
+  pollfd events{set_.descriptor(), POLLIN, 0};
+  return ::poll(&events, 1, 0) != 0;
+}
+
+}  // namespace mainspring::uv
