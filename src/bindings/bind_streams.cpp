@@ -6,6 +6,7 @@
 #include "streams/pipe_reader.hpp"
 #include "streams/pipe_writer.hpp"
 #include "streams/socket_transport.hpp"
+#include "system/is_tcp.hpp"
 
 namespace py = pybind11;
 
@@ -140,6 +141,7 @@ PyObject* open_socket_transport(PyObject* self, Arguments args, Py_ssize_t count
   origin.extra = or_null(args[3]);
   origin.server = or_null(args[4]);
   origin.context = or_null(args[5]);
+  origin.is_tcp = system::is_tcp(fd);
   return guarded([&] { return SocketTransport::make(origin); });
 }
 

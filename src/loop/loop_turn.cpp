@@ -247,10 +247,13 @@ bool Loop::wait(int64_t deadline, int64_t now) {
       return true;
     }
   }
-  if (deadline == TimerWheel::kNever) {
-    uv_->alarm().clear();
-  } else {
-    uv_->alarm().set(timer_spacing_.sleep_until(deadline), now);
+  // A forked child must not touch its parent's alarm.
+  if (uv_->try_own()) [[likely]] {
+    if (deadline == TimerWheel::kNever) {
+      uv_->alarm().clear();
+    } else {
+      uv_->alarm().set(timer_spacing_.sleep_until(deadline), now);
+    }
   }
   descriptors_.check_new();
   phase_.store(kEntering);

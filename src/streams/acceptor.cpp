@@ -9,6 +9,7 @@
 
 #include "streams/socket_transport.hpp"
 #include "system/descriptors.hpp"
+#include "system/is_tcp.hpp"
 
 namespace mainspring {
 
@@ -36,6 +37,7 @@ PyObject* Acceptor::make(Loop* loop, PyObject* protocol_factory, PyObject* socke
   self->context = own_context.release();
   self->fd = fd;
   self->backlog = backlog;
+  self->is_tcp = system::is_tcp(fd);
   const Ref number = Ref::steal(PyObject_GetAttrString(socket, "proto"));
   self->number = number ? static_cast<int>(PyLong_AsLong(number.get())) : 0;
   PyErr_Clear();
@@ -144,6 +146,7 @@ int Acceptor::accepted(int connection, const Address& peer) {
   origin.context = own_context.get();
   origin.peer = &peer;
   origin.number = number;
+  origin.is_tcp = is_tcp;
   const Ref transport = Ref::steal(SocketTransport::make(origin));
   if (transport) return 0;
   if (secured) {

@@ -26,6 +26,7 @@ struct Acceptor {
   int fd;
   int number;  // of the IP protocol, as the Python socket has it
   int backlog;
+  bool is_tcp;
 
   // A new reference; nullptr with an exception set. Starts to accept.
   static PyObject* make(Loop* loop, PyObject* protocol_factory, PyObject* socket, PyObject* server, PyObject* tls,

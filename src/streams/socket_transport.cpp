@@ -26,6 +26,7 @@ PyObject* SocketTransport::make(const Origin& origin) {
     return nullptr;
   }
   self->number_ = origin.number;
+  self->is_tcp_ = origin.is_tcp;
   self->own_.set_own(origin.fd);
   if (origin.peer) {
     self->peer_ = *origin.peer;
@@ -92,9 +93,8 @@ bool SocketTransport::update_interest() {
   const bool reads = !paused_ && !closing_ && !eof_received_;
   const bool writes = !queue_.empty() && !io_.flush_pending && !lost();
   using uv::Poller;
-  const bool is_tcp = own_.family() == AF_INET || own_.family() == AF_INET6;
   return watch((reads ? Poller::kReadable : 0) | (writes ? Poller::kWritable : 0), serve,
-               is_tcp ? Poller::Told::kOfArrivals : Poller::Told::kWhileReady);
+               is_tcp_ ? Poller::Told::kOfArrivals : Poller::Told::kWhileReady);
 }
 
 int SocketTransport::lose_connection(PyObject* exception) {

@@ -38,6 +38,7 @@ class SocketTransport : public Transport {
     PyObject* context = nullptr;
     const Address* peer = nullptr;
     int number = 0;  // of the IP protocol, for the Python socket of an accepted descriptor
+    bool is_tcp = false;
   };
 
   // A new reference; nullptr with an exception set, and then the descriptor stays the caller's. Schedules
@@ -115,6 +116,7 @@ class SocketTransport : public Transport {
   PyObject* server_;
   PyObject* empty_waiter_;
   int number_;
+  bool is_tcp_;
   bool buffered_;
   bool peer_ended_;  // of the arrival that is being served
   bool sink_;        // the protocol is native; see ByteSink

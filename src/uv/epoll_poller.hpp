@@ -20,6 +20,10 @@ class EpollPoller final : public Poller {
   friend class EpollSet;
   ~EpollPoller() override = default;
 
+  // What the set watches: the descriptor, or, where another Poller has that in the set, one of its own for the same
+  // file, as a terminal has for the transports of both its directions.
+  int watched() const { return own_ < 0 ? fd() : own_; }
+
   // What epoll should be asked for.
   uint32_t wanted() const;
 
@@ -30,11 +34,13 @@ class EpollPoller final : public Poller {
   void reported(uint32_t events);
 
   Told told_;
+  int own_ = -1;
+  EpollPoller* next_noted_ = nullptr;
   uint32_t asked_ = 0;   // what epoll was asked for; 0 when the descriptor is not in the set
   uint32_t number_ = 0;  // of the registration
   int idle_ = 0;         // reports in a row of which nobody wanted to know
   bool armed_ = false;   // the next arrival, and what has arrived before, will be reported
-  bool noted_ = false;   // by the set, which looks at it before the loop polls
+  bool noted_ = false;   // by the set, which looks at it before the loop polls; then next_noted_ counts
 };
 
 }  // namespace mainspring::uv

@@ -42,35 +42,50 @@ class EpollSet {
   void add_libuv(int fd);
   void add_alarm(int fd);
 
-  // In a forked child: a set of its own, for the same descriptors but libuv's. Throws.
-  void renew();
+  // A set of its own for the same descriptors, `libuv` in the place of libuv's. Throws, and leaves everything as it
+  // was.
+  void renew(int libuv);
 
   // Closes what is in it.
   void close_all();
 
   // --- what is ready -----------------------------------------------------------------------------------------------
 
-  // Asks epoll for what is to be watched now. False when something could not be asked for.
+  // Asks epoll for what is to be watched now. False when it has to be asked again.
   bool apply();
-  bool has_changes() const { return !noted_.empty(); }
+
+  // So many descriptors may be reported.
+  size_t size() const { return open_; }
 
   // Waits for events for so many milliseconds, -1 for ever. Touches nothing else, and needs no GIL.
   void wait(int timeout);
 
-  struct Special {
-    bool libuv;
-    bool alarm;
-  };
-  // Tells the Pollers what wait() has found.
-  Special report();
+  // Tells the Pollers what wait() has found, and `special` of a descriptor that is not a Poller's. In the order in
+  // which the kernel reported it. Throws.
+  template <typename Special>
+  void report(Special special) {
+    const int found = take_found();
+    for (int i = 0; i < found; ++i) {
+      const int fd = report(events_[static_cast<size_t>(i)]);
+      if (fd >= 0) special(fd);
+    }
+    if (stale_ >= kStaleEvents) [[unlikely]]
+      drop_stale();
+  }
 
   int descriptor() const { return epoll_; }
 
  private:
+  // After so many events of files that cannot be taken out of the set any more, it is made anew.
+  static constexpr int kStaleEvents = 16;
+
   int ask(int operation, int fd, uint32_t events, uint32_t number) const;
   int set(EpollPoller* poller);
-  void add_special(int fd, uint32_t events);
-  void fill();
+  uint32_t next_number();
+  int take_found();
+  int report(const epoll_event& event);
+  void drop_stale();
+  EpollPoller* take_noted();
 
   int epoll_;
   int libuv_ = -1;
@@ -80,7 +95,8 @@ class EpollSet {
   uint32_t last_number_ = 0;
   size_t open_ = 0;
   std::vector<EpollPoller*> pollers_;  // by descriptor
-  std::vector<EpollPoller*> noted_;
+  EpollPoller* noted_ = nullptr;
+  EpollPoller** noted_end_ = &noted_;
   std::vector<epoll_event> events_;
 };
 

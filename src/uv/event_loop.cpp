@@ -49,6 +49,7 @@ EventLoop::~EventLoop() {
   } else {
     close();
   }
+  for (Poller* poller : arrivals_) poller->take();
 }
 
 bool EventLoop::forked() const { return forks != forks_; }
@@ -75,8 +76,6 @@ void EventLoop::close() {
   uv_walk(&loop_, close_handle, nullptr);
   // A Poller with an arrival that nobody took waits for it.
   while (uv_loop_close(&loop_) == UV_EBUSY) uv_run(&loop_, UV_RUN_NOWAIT);
-  for (Poller* poller : arrivals_) poller->take();
-  arrivals_.clear();
 }
 
 }  // namespace mainspring::uv

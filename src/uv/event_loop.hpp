@@ -100,6 +100,10 @@ class EventLoop {
   std::vector<Poller*> arrivals_;
 #if !MAINSPRING_PORTABLE
   EpollSet set_;
+  void apply();
+  void run_libuv();
+  void run_changed_libuv();
+
   bool libuv_changed_ = false;
   bool tries_again_ = false;  // what epoll has refused
 #endif

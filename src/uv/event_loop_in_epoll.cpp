@@ -24,22 +24,37 @@ void EventLoop::open() {
 void EventLoop::close_pollers() { set_.close_all(); }
 
 void EventLoop::register_anew() {
-  set_.renew();
-  set_.add_libuv(uv_backend_fd(&loop_));
+  set_.renew(uv_backend_fd(&loop_));
   libuv_changed_ = true;
 }
 
 void EventLoop::poll() {
-  prepare();
-  if (forked()) return;
+  if (!try_own()) return;
+  apply();
   set_.wait(0);
   collect();
+  // What is new there has not been asked for yet.
+  run_changed_libuv();
 }
 
 void EventLoop::prepare() {
   if (!try_own()) return;
+  apply();
+  run_changed_libuv();
+}
+
+void EventLoop::apply() {
   tries_again_ = !set_.apply();
-  if (std::exchange(libuv_changed_, false)) uv_run(&loop_, UV_RUN_NOWAIT);
+  arrivals_.reserve(set_.size());
+}
+
+void EventLoop::run_changed_libuv() {
+  if (libuv_changed_) run_libuv();
+}
+
+void EventLoop::run_libuv() {
+  libuv_changed_ = false;
+  uv_run(&loop_, UV_RUN_NOWAIT);
 }
 
 void EventLoop::block() {
@@ -50,9 +65,13 @@ void EventLoop::block() {
 }
 
 void EventLoop::collect() {
-  const EpollSet::Special ready = set_.report();
-  if (ready.alarm) alarm_->rang();
-  if (ready.libuv) uv_run(&loop_, UV_RUN_NOWAIT);
+  set_.report([this](int fd) {
+    if (fd == alarm_->descriptor()) {
+      alarm_->rang();
+    } else {
+      run_libuv();
+    }
+  });
 }
 
 bool EventLoop::has_events() {

@@ -98,6 +98,34 @@ PROGRAMS = {
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(main())
     """,
+    "a loop whose callback forks, and timers": """
+        def run(delay, first):
+            loop = factory()
+            pids = []
+
+            def callback():
+                # A child that waits for ever ends by a signal.
+                pids.append(os.fork())
+                if not pids[0]:
+                    signal.alarm(20)
+                    waiting.cancel()
+                loop.call_later(delay, loop.stop)
+
+            waiting = loop.call_later(first, callback if first == 0 else loop.stop)
+            if first:
+                # The parent's timer is set when it forks, and the child's is not.
+                loop.call_later(first / 4, callback)
+            loop.run_forever()
+            if not pids[0]:
+                os._exit(0)
+            loop.close()
+            assert wait(pids[0]) == 0
+
+        signal.alarm(50)
+        for delay in (0.0005, 0.001, 0.0029, 0.01):
+            run(delay, 0)
+            run(delay, 0.0028)
+    """,
     "a child that forks again": """
         def child():
             run_everything()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 import time
 
@@ -145,6 +146,40 @@ def test_data_arrives_while_what_was_written_waits_for_room(loop):
                         await asyncio.sleep(0)
                 peer.send(b"!")
                 await receives(protocol, b"0!1!2!"[: 2 * i + 2])
+
+    loop.run_until_complete(main())
+
+
+def test_readers_of_the_program_and_transports_are_called_in_the_order_of_arrival(loop):
+    async def main():
+        ours, peer = tcp_pair()
+        calls = []
+
+        class Protocol(asyncio.Protocol):
+            def data_received(self, data):
+                calls.append(data.decode())
+
+        reading, writing = os.pipe()
+        transport, _ = await loop.create_connection(Protocol, sock=ours)
+        loop.add_reader(reading, lambda: calls.append(os.read(reading, 10).decode()))
+        await turns(3)
+        for first, second in [(writing, peer.fileno()), (peer.fileno(), writing)] * 2:
+            os.write(first, b"first")
+            # What comes over the network stack may take a moment.
+            while not select.select([reading, ours], [], [], 0.05)[0]:
+                pass
+            os.write(second, b"second")
+            while len(select.select([reading, ours], [], [], 0.05)[0]) < 2:
+                pass
+            await eventually(lambda: len(calls) == 2)
+            assert calls == ["first", "second"]
+            calls.clear()
+        loop.remove_reader(reading)
+        transport.close()
+        await turns(3)
+        for descriptor in (reading, writing):
+            os.close(descriptor)
+        peer.close()
 
     loop.run_until_complete(main())
 

@@ -1,6 +1,7 @@
 """Pipe transports over what is not an ordinary pipe: FIFOs, terminals, sockets, devices; and how they look."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -72,6 +73,43 @@ def test_a_terminal_carries_data_both_ways(loop):
         for transport in (ours_in, ours_out):
             transport.close()
         assert (await reader.lost, await writer.lost) == (None, None)
+        os.close(slave)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_both_transports_of_a_terminal_may_have_the_same_file(loop, paused):
+    async def main():
+        master, slave = os.openpty()
+        tty.setraw(slave, termios.TCSANOW)
+        os.set_blocking(slave, False)
+        terminal = open(master, "r+b", 0)
+        ours_in, reader = await loop.connect_read_pipe(Recorder, terminal)
+        ours_out, writer = await loop.connect_write_pipe(Recorder, terminal)
+        await turns(3)
+        if paused:
+            ours_in.pause_reading()
+            await turns(3)
+        ours_out.write(b"x" * 100_000)
+        await turns(3)
+        assert ours_out.get_write_buffer_size() > 0
+        if paused:
+            ours_in.resume_reading()
+        os.write(slave, b"answer")
+        await eventually(lambda: reader.received == b"answer")
+        typed = 0
+        while typed < 100_000:
+            with contextlib.suppress(BlockingIOError):
+                typed += len(os.read(slave, 4096))
+            await asyncio.sleep(0)
+        await eventually(lambda: ours_out.get_write_buffer_size() == 0)
+        os.write(slave, b", again")
+        await eventually(lambda: reader.received == b"answer, again")
+        ours_out.abort()
+        assert await writer.lost is None
+        ours_in.close()
+        await reader.lost
         os.close(slave)
 
     loop.run_until_complete(main())
