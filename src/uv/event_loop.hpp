@@ -74,6 +74,10 @@ class EventLoop {
   std::vector<Poller*>& arrivals() { return arrivals_; }
   uv_loop_t* native() { return &loop_; }
 
+  // libuv watches a descriptor for one of its handles only. False when it does so for another already.
+  bool claim(int fd);
+  void disclaim(int fd) { claimed_[static_cast<size_t>(fd)] = false; }
+
 #if MAINSPRING_PORTABLE
   void libuv_changed() {}
 #else
@@ -98,6 +102,7 @@ class EventLoop {
   void* owner_ = nullptr;
   void (*renew_)(void* owner) = nullptr;
   std::vector<Poller*> arrivals_;
+  std::vector<bool> claimed_;
 #if !MAINSPRING_PORTABLE
   EpollSet set_;
   void apply();

@@ -1,6 +1,10 @@
 #include "uv/libuv_poller.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
 
 #include "uv/failure.hpp"
 
@@ -10,9 +14,14 @@ LibuvPoller* LibuvPoller::open(EventLoop& loop, int fd, void* owner, Serve serve
   loop.own();
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0) fail_with_errno("fcntl");
+  const bool claims = loop.claim(fd);
   auto* poller = new LibuvPoller(loop, fd, owner, serve);
-  const int status = uv_poll_init(loop.native(), &poller->handle_, fd);
+  poller->claims_ = claims;
+  if (!claims) poller->own_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const int watched = claims ? fd : poller->own_;
+  const int status = watched < 0 ? -errno : uv_poll_init(loop.native(), &poller->handle_, watched);
   if (status < 0) {
+    poller->let_go();
     delete poller;
     fail(status, "uv_poll_init");
   }
@@ -36,9 +45,16 @@ void LibuvPoller::watch(int events) {
 void LibuvPoller::close() {
   begin_closing();
   // An abandoned loop is a forked child's, whose set is its parent's as well.
-  if (!loop_.try_own()) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle_), on_close);
-  loop_.libuv_changed();
+  if (loop_.try_own()) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle_), on_close);
+    loop_.libuv_changed();
+  }
+  let_go();
+}
+
+void LibuvPoller::let_go() {
+  if (std::exchange(claims_, false)) loop_.disclaim(fd());
+  if (own_ >= 0) ::close(std::exchange(own_, -1));
 }
 
 // On EPOLLERR libuv stops the handle and reports EBADF. The descriptor is as good as before, and epoll would go on
