@@ -9,7 +9,7 @@ from helpers.loops import LOOPS, finish, is_mainspring
 from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving, tcp_pair
 from helpers.tls import TlsPeer, reset, tls_connected, tls_making, tls_serving, tls_with_peer
-from helpers.waiting import eventually, turns
+from helpers.waiting import eventually, idle, turns
 from helpers.ways import PORTABLE, needs_linux
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "connected",
     "eventually",
     "finish",
+    "idle",
     "is_mainspring",
     "needs_linux",
     "normalised",

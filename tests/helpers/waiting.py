@@ -16,3 +16,10 @@ async def turns(count):
     """Let the loop make so many turns."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+async def idle():
+    """Leave the loop with nothing to do, and make sure that it sleeps."""
+    before = time.process_time()
+    await asyncio.sleep(0.3)
+    assert time.process_time() - before < 0.2
