@@ -45,6 +45,23 @@ class Alarm {
 
  private:
   static constexpr int64_t kNone = system::NearAlarm::kNone;
+  static constexpr int64_t kMillisecond = 1'000'000;
+
+  // Below this distance the NearAlarm rings.
+  static constexpr int64_t kNear = 3 * kMillisecond;
+
+  // Clocks and system calls round by up to a millisecond each, so the approach ends that much before the deadline.
+  static constexpr int64_t kMargin = 2 * kMillisecond;
+
+  // The longest single approach; the loop then looks again.
+  static constexpr int64_t kFarthest = 24 * 3600 * 1'000 * kMillisecond;
+
+  void set_near(int64_t deadline, int64_t now) {
+    if (deadline != near_.at()) near_.set(deadline, now);
+  }
+  void clear_near() {
+    if (near_.at() != kNone) near_.clear();
+  }
 
   system::NearAlarm near_;
 #if MAINSPRING_PORTABLE

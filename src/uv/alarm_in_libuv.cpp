@@ -1,22 +1,9 @@
+// An Alarm whose approach is libuv's timer.
+#include <algorithm>
+
 #include "uv/alarm.hpp"
 
 namespace mainspring::uv {
-
-namespace {
-
-constexpr int64_t kMillisecond = 1'000'000;
-constexpr int64_t kSecond = 1'000 * kMillisecond;
-
-// Below this distance the NearAlarm rings.
-constexpr int64_t kNear = 3 * kMillisecond;
-
-// libuv's clock and epoll round by up to a millisecond each, so the approach ends that much before the deadline.
-constexpr int64_t kMargin = 2 * kMillisecond;
-
-// The longest single approach; the loop then looks again.
-constexpr int64_t kFarthest = 24 * 3600 * kSecond;
-
-}  // namespace
 
 Alarm::Alarm(uv_loop_t* loop) : near_(loop) {
   uv_timer_init(loop, &approach_);
@@ -28,13 +15,13 @@ Alarm::Alarm(uv_loop_t* loop) : near_(loop) {
 void Alarm::set(int64_t deadline, int64_t now) {
   const int64_t distance = deadline - now;
   if (distance < kNear) {
-    if (deadline != near_.at()) near_.set(deadline, now);
+    set_near(deadline, now);
     return;
   }
   // An approach that ends a little too early is left alone: servers move their nearest timeout on each request.
   const int64_t target = deadline - kMargin;
   if (approach_at_ <= target && approach_at_ > now && target - approach_at_ < distance / 2) return;
-  const int64_t wait = distance - kMargin < kFarthest ? distance - kMargin : kFarthest;
+  const int64_t wait = std::min(distance - kMargin, kFarthest);
   uv_update_time(approach_.loop);
   uv_timer_start(&approach_, on_approach, static_cast<uint64_t>(wait / kMillisecond), 0);
   approach_at_ = now + wait;
@@ -45,7 +32,7 @@ void Alarm::clear() {
     uv_timer_stop(&approach_);
     approach_at_ = kNone;
   }
-  if (near_.at() != kNone) near_.clear();
+  clear_near();
 }
 
 void Alarm::on_approach(uv_timer_t* timer) {
