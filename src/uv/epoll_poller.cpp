@@ -1,9 +1,6 @@
 #include "uv/epoll_poller.hpp"
 
 #include <sys/epoll.h>
-#include <unistd.h>
-
-#include <utility>
 
 #include "uv/epoll_set.hpp"
 
@@ -48,7 +45,6 @@ void EpollPoller::watch(int events) {
 void EpollPoller::close() {
   begin_closing();
   loop_.set().remove(this);
-  if (own_ >= 0) ::close(std::exchange(own_, -1));
   if (!noted_) release();
 }
 

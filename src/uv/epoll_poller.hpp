@@ -20,10 +20,6 @@ class EpollPoller final : public Poller {
   friend class EpollSet;
   ~EpollPoller() override = default;
 
-  // What the set watches: the descriptor, or, where another Poller has that in the set, one of its own for the same
-  // file, as a terminal has for the transports of both its directions.
-  int watched() const { return own_ < 0 ? fd() : own_; }
-
   // What epoll should be asked for.
   uint32_t wanted() const;
 
@@ -34,7 +30,7 @@ class EpollPoller final : public Poller {
   void reported(uint32_t events);
 
   Told told_;
-  int own_ = -1;
+  int watched_ = -1;
   EpollPoller* next_noted_ = nullptr;
   uint32_t asked_ = 0;   // what epoll was asked for; 0 when the descriptor is not in the set
   uint32_t number_ = 0;  // of the registration

@@ -1,6 +1,5 @@
 #include "uv/epoll_set.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,30 +58,29 @@ void EpollSet::add_alarm(int fd) {
 }
 
 void EpollSet::add(EpollPoller* poller) {
-  auto index = static_cast<size_t>(poller->fd());
-  if (index < pollers_.size() && pollers_[index]) {
-    poller->own_ = fcntl(poller->fd(), F_DUPFD_CLOEXEC, 0);
-    if (poller->own_ < 0) system::fail(errno, "fcntl");
-    index = static_cast<size_t>(poller->own_);
-  }
+  const int watched = poller->watched_ = claims_.take(poller->fd());
+  const auto index = static_cast<size_t>(watched);
   try {
     if (index >= pollers_.size()) pollers_.resize(index + 64);
-    pollers_[index] = poller;
-    if (const int error = set(poller)) {
-      pollers_[index] = nullptr;
-      system::fail(error, "epoll_ctl");
-    }
+    if (const int error = set(poller)) system::fail(error, "epoll_ctl");
   } catch (...) {
-    if (poller->own_ >= 0) ::close(poller->own_);
+    claims_.let_go(poller->fd(), watched);
     throw;
   }
+  pollers_[index] = poller;
   ++open_;
 }
 
 void EpollSet::remove(EpollPoller* poller) {
+  const int watched = poller->watched_;
   // An abandoned loop is a forked child's, whose set is its parent's as well.
-  if (poller->loop_.try_own() && poller->asked_) ask(EPOLL_CTL_DEL, poller->watched(), 0, 0);
-  pollers_[static_cast<size_t>(poller->watched())] = nullptr;
+  const bool own = poller->loop_.try_own();
+  // Unless it has been closed without a word, and its number serves another.
+  if (EpollPoller*& entry = pollers_[static_cast<size_t>(watched)]; entry == poller) {
+    if (own && poller->asked_) ask(EPOLL_CTL_DEL, watched, 0, 0);
+    entry = nullptr;
+  }
+  claims_.let_go(poller->fd(), watched);
   --open_;
 }
 
@@ -106,7 +104,7 @@ uint32_t EpollSet::next_number() {
 
 // Asks for what the Poller wants. 0 or the error.
 int EpollSet::set(EpollPoller* poller) {
-  const int fd = poller->watched();
+  const int fd = poller->watched_;
   const uint32_t wanted = poller->wanted();
   const uint32_t number = next_number();
   int error = 0;

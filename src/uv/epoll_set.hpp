@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "uv/claims.hpp"
+
 namespace mainspring::uv {
 
 class EpollPoller;
@@ -94,7 +96,8 @@ class EpollSet {
   int stale_ = 0;
   uint32_t last_number_ = 0;
   size_t open_ = 0;
-  std::vector<EpollPoller*> pollers_;  // by descriptor
+  Claims claims_;
+  std::vector<EpollPoller*> pollers_;  // by the descriptor that is watched
   EpollPoller* noted_ = nullptr;
   EpollPoller** noted_end_ = &noted_;
   std::vector<epoll_event> events_;

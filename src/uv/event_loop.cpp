@@ -71,14 +71,6 @@ bool EventLoop::try_own() noexcept {
   return !forked();
 }
 
-bool EventLoop::claim(int fd) {
-  const auto index = static_cast<size_t>(fd);
-  if (index >= claimed_.size()) claimed_.resize(index + 64);
-  if (claimed_[index]) return false;
-  claimed_[index] = true;
-  return true;
-}
-
 void EventLoop::close() {
   close_pollers();
   uv_walk(&loop_, close_handle, nullptr);

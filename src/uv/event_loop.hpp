@@ -12,6 +12,7 @@
 
 #include "system/portable.hpp"
 #include "uv/alarm.hpp"
+#include "uv/claims.hpp"
 #if !MAINSPRING_PORTABLE
 #include "uv/epoll_set.hpp"
 #endif
@@ -74,9 +75,8 @@ class EventLoop {
   std::vector<Poller*>& arrivals() { return arrivals_; }
   uv_loop_t* native() { return &loop_; }
 
-  // libuv watches a descriptor for one of its handles only. False when it does so for another already.
-  bool claim(int fd);
-  void disclaim(int fd) { claimed_[static_cast<size_t>(fd)] = false; }
+  // Of libuv's own set.
+  Claims& libuv_claims() { return libuv_claims_; }
 
 #if MAINSPRING_PORTABLE
   void libuv_changed() {}
@@ -102,13 +102,12 @@ class EventLoop {
   void* owner_ = nullptr;
   void (*renew_)(void* owner) = nullptr;
   std::vector<Poller*> arrivals_;
-  std::vector<bool> claimed_;
+  Claims libuv_claims_;
 #if !MAINSPRING_PORTABLE
-  EpollSet set_;
   void apply();
   void run_libuv();
-  void run_changed_libuv();
 
+  EpollSet set_;
   bool libuv_changed_ = false;
   bool tries_again_ = false;  // what epoll has refused
 #endif

@@ -34,22 +34,18 @@ void EventLoop::poll() {
   set_.wait(0);
   collect();
   // What is new there has not been asked for yet.
-  run_changed_libuv();
+  if (libuv_changed_) run_libuv();
 }
 
 void EventLoop::prepare() {
   if (!try_own()) return;
   apply();
-  run_changed_libuv();
+  if (libuv_changed_) run_libuv();
 }
 
 void EventLoop::apply() {
   tries_again_ = !set_.apply();
   arrivals_.reserve(set_.size());
-}
-
-void EventLoop::run_changed_libuv() {
-  if (libuv_changed_) run_libuv();
 }
 
 void EventLoop::run_libuv() {

@@ -1,10 +1,6 @@
 #include "uv/libuv_poller.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <utility>
 
 #include "uv/failure.hpp"
 
@@ -14,14 +10,12 @@ LibuvPoller* LibuvPoller::open(EventLoop& loop, int fd, void* owner, Serve serve
   loop.own();
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0) fail_with_errno("fcntl");
-  const bool claims = loop.claim(fd);
+  const int watched = loop.libuv_claims().take(fd);
   auto* poller = new LibuvPoller(loop, fd, owner, serve);
-  poller->claims_ = claims;
-  if (!claims) poller->own_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  const int watched = claims ? fd : poller->own_;
-  const int status = watched < 0 ? -errno : uv_poll_init(loop.native(), &poller->handle_, watched);
+  poller->watched_ = watched;
+  const int status = uv_poll_init(loop.native(), &poller->handle_, watched);
   if (status < 0) {
-    poller->let_go();
+    loop.libuv_claims().let_go(fd, watched);
     delete poller;
     fail(status, "uv_poll_init");
   }
@@ -49,12 +43,7 @@ void LibuvPoller::close() {
     uv_close(reinterpret_cast<uv_handle_t*>(&handle_), on_close);
     loop_.libuv_changed();
   }
-  let_go();
-}
-
-void LibuvPoller::let_go() {
-  if (std::exchange(claims_, false)) loop_.disclaim(fd());
-  if (own_ >= 0) ::close(std::exchange(own_, -1));
+  loop_.libuv_claims().let_go(fd(), watched_);
 }
 
 // On EPOLLERR libuv stops the handle and reports EBADF. The descriptor is as good as before, and epoll would go on

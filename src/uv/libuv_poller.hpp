@@ -23,16 +23,11 @@ class LibuvPoller final : public Poller {
   using Poller::Poller;
 
   void taken() override;
-  void let_go();
   static void on_event(uv_poll_t* handle, int status, int events);
   static void on_close(uv_handle_t* handle);
 
   uv_poll_t handle_;
-
-  // Where another Poller watches the descriptor, one of its own for the same file, as a terminal has for the transports
-  // of both its directions.
-  int own_ = -1;
-  bool claims_ = false;
+  int watched_ = -1;
   bool stopped_by_libuv_ = false;
 };
 

@@ -27,9 +27,9 @@ class Poller {
 
   enum class Told {
     kWhileReady,  // as long as a descriptor is readable or writable
-    // Once for what arrives, if the owner says with emptied() that it has taken all of it. Only for what a short read
-    // leaves empty: of what pipes and TCP connections receive, not of a UNIX socket, where it ends with a message that
-    // carries descriptors. A TCP connection that receives urgent data is kWhileReady from then on.
+    // Once for what arrives, if the owner says with emptied() that it has taken all of it. Only for what tells when it
+    // is empty, as a short read of TCP does: one of a UNIX socket ends with a message that carries descriptors, and one
+    // of a pipe may end with a packet. A TCP connection that receives urgent data is kWhileReady from then on.
     kOfArrivals,
   };
 
