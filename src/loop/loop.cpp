@@ -45,7 +45,6 @@ Loop::Loop(ModuleState& state)
 void Loop::renew_descriptors() {
   waker_->renew();
   signal_pipe_.renew();
-  waits_.renew_set();
   // The threads that were about to wake the loop are the parent's.
   wakes_claimed_.store(0);
   calls_under_way = 0;

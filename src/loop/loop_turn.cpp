@@ -143,9 +143,7 @@ bool Loop::run_once() {
   }
   leave_context();
   if (!unflushed_.empty() && !flush()) return false;
-  if (received_all_ == served && !expects_events_ && !uv_->awaits_room() && !waits_.awaits_room()) {
-    policy_.only_received();
-  }
+  if (received_all_ == served && !expects_events_ && !uv_->awaits_room()) policy_.only_received();
   return true;
 }
 

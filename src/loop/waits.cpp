@@ -46,7 +46,6 @@ void Waits::start(Wait* wait, int fd, PyObject* socket, Direction direction) {
   wait->fd = fd;
   wait->direction = direction;
   wait->waiting = true;
-  if (!replaced && direction == WatchedDescriptors::kWriter) ++writers_;
   Py_INCREF(wait->object);
   loop_.expect_events();
   if (replaced) {
@@ -58,9 +57,8 @@ void Waits::start(Wait* wait, int fd, PyObject* socket, Direction direction) {
 void Waits::stop(Wait* wait) {
   if (!wait->waiting) return;
   wait->waiting = false;
-  if (wait->direction == WatchedDescriptors::kWriter) --writers_;
   entries_[static_cast<size_t>(wait->fd)].waits[wait->direction] = nullptr;
-  if constexpr (system::kPortable) unwatch(wait->fd, wait->direction);
+  unwatch(wait->fd, wait->direction);
   Py_DECREF(wait->object);
 }
 
@@ -96,8 +94,7 @@ void Waits::forget(int fd) {
 }
 
 void Waits::clear() {
-  close();
-  writers_ = 0;
+  for (size_t fd = 0; fd < entries_.size(); ++fd) unwatch(static_cast<int>(fd));
   auto entries = std::exchange(entries_, {});
   for (Entry& entry : entries) {
     for (Wait* wait : entry.waits) {

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <deque>
 
 #include "loop/watched_descriptor.hpp"
 #include "python/ref.hpp"
@@ -23,7 +23,8 @@ class Loop;
 struct Wait {
   PyObject* object;  // the object that this is part of
 
-  // The descriptor is ready: tries again. True when it has to go on waiting; otherwise it has called Waits::stop().
+  // The descriptor is ready: tries again, and calls Waits::end() unless it has to go on waiting. Whether it has
+  // received something.
   bool (*attempt)(Wait* wait);
 
   int fd;
@@ -60,15 +61,6 @@ class Waits {
   // The descriptor has a new owner: displaces both directions and stops watching.
   void forget(int fd);
 
-  // Whether anybody waits for a descriptor to take more.
-  bool awaits_room() const { return writers_ > 0; }
-
-  // An attempt has received something.
-  void received() { ++received_; }
-
-  // In a forked child: a set of its own. Throws std::system_error.
-  void renew_set();
-
   // Drops all of them without telling anybody.
   void clear();
 
@@ -99,9 +91,8 @@ class Waits {
   struct Entry {
     PyObject* socket = nullptr;  // a weak reference to the socket object that it was registered for
     Wait* waits[2] = {nullptr, nullptr};
-    uint32_t events = 0;  // what the kernel was asked for; 0 when the descriptor is not in the set
-    uint32_t number = 0;  // of the registration
-    uint32_t idle = 0;    // events for which nobody waited, in a row
+    uv::Poller* poller = nullptr;  // in an epoll set
+    Waits* table = nullptr;
 
     // The turn in which an operation ended: on the default loop its registration is there until the next one.
     uint32_t ended[2] = {0, 0};
@@ -112,28 +103,14 @@ class Waits {
   // `same`: the number is still the socket's that it was watched for last. Throws std::system_error.
   void watch(int fd, Direction direction, bool same);
   void unwatch(int fd);
-  void close();
 
-  // In libuv: nobody waits in this direction any more.
+  // Nobody waits in this direction any more.
   void unwatch(int fd, Direction direction);
 
-  // In an epoll set.
   static int serve(void* owner, int events);
-  int take_events();
-  void deliver(int fd, uint32_t number, uint32_t events);
-  void open();
-  void ask_for(int fd, uint32_t events);
-  void renew();
-  void watch_again();
 
   Loop& loop_;
-  std::vector<Entry> entries_;
-  uv::Poller* poller_ = nullptr;
-  int epoll_ = -1;
-  uint32_t last_number_ = 0;
-  int stale_ = 0;
-  int writers_ = 0;
-  int received_ = 0;  // of the events that are being taken
+  std::deque<Entry> entries_;  // which stay where they are as more come
 };
 
 }  // namespace mainspring

@@ -15,8 +15,4 @@ void Waits::unwatch(int fd, Direction direction) { loop_.descriptors().remove_wa
 // Nothing is watched for which nobody waits.
 void Waits::unwatch(int) {}
 
-void Waits::renew_set() {}
-
-void Waits::close() {}
-
 }  // namespace mainspring

@@ -202,12 +202,10 @@ bool SocketOperation::ready(Wait* wait) {
   Ref value;
   const Outcome outcome = self->try_again(value);
   self->state = kSuspended;
-  if (outcome == Outcome::kBlocked) return true;
+  if (outcome == Outcome::kBlocked) return false;
   self->loop->waits().end(wait);
-  if (outcome == Outcome::kDone && self->call.receives()) self->loop->waits().received();
-  if (outcome == Outcome::kDone && !value) return false;
-  self->complete(outcome, value.get());
-  return false;
+  if (outcome != Outcome::kDone || value) self->complete(outcome, value.get());
+  return outcome == Outcome::kDone && self->call.receives();
 }
 
 Outcome SocketOperation::try_again(Ref& value) {

@@ -32,6 +32,8 @@ void add_special(int set, int fd, uint32_t events) {
   if (const int error = control(set, EPOLL_CTL_ADD, fd, events, 0)) system::fail(error, "epoll_ctl");
 }
 
+bool is_short_of_memory(int error) { return error == ENOMEM || error == ENOSPC; }
+
 constexpr uint32_t kLibuvEvents = EPOLLIN;
 
 // By its edges, so that nobody has to read it.
@@ -119,11 +121,13 @@ int EpollSet::set(EpollPoller* poller) {
     if (error == ENOENT) error = ask(EPOLL_CTL_ADD, fd, wanted, number);
     if (error == EEXIST) error = ask(EPOLL_CTL_MOD, fd, wanted, number);
   }
-  if (error) return error;
-  poller->asked_ = wanted;
+  if (is_short_of_memory(error)) return error;
+  // After another error there is nothing under this descriptor that could be watched; what the set still reports of the
+  // file that was there is of an older registration.
+  poller->asked_ = error ? 0 : wanted;
   poller->number_ = number;
-  poller->armed_ = true;
-  return 0;
+  poller->armed_ = !error;
+  return error;
 }
 
 bool EpollSet::apply() {
@@ -137,8 +141,7 @@ bool EpollSet::apply() {
     } else if (!poller->is_set()) {
       // Of what the program has closed itself, or has replaced by a file that is always ready, nothing will be
       // reported.
-      const int error = set(poller);
-      if (error == ENOMEM || error == ENOSPC) note(poller);
+      if (is_short_of_memory(set(poller))) note(poller);
     }
   }
   return !noted_;

@@ -7,7 +7,8 @@ from helpers.descriptors import open_descriptors
 from helpers.errors import collect_errors
 from helpers.loops import LOOPS, finish, is_mainspring
 from helpers.programs import run_program, start_program
-from helpers.protocols import Recorder, connected, serving, tcp_pair
+from helpers.protocols import Recorder, connected, serving
+from helpers.sockets import drain_socket, fill_socket, tcp_pair
 from helpers.tls import TlsPeer, reset, tls_connected, tls_making, tls_serving, tls_with_peer
 from helpers.waiting import eventually, idle, turns
 from helpers.ways import PORTABLE, needs_linux
@@ -23,7 +24,9 @@ __all__ = [
     "collect_errors",
     "compare",
     "connected",
+    "drain_socket",
     "eventually",
+    "fill_socket",
     "finish",
     "idle",
     "is_mainspring",

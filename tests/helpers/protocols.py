@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import socket
+
+from helpers.sockets import tcp_pair
 
 
 class Recorder(asyncio.Protocol):
@@ -39,17 +40,6 @@ class Recorder(asyncio.Protocol):
 
     def resume_writing(self):
         self.events.append("resume_writing")
-
-
-def tcp_pair(blocking=False):
-    """Two sockets, connected over the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        one = socket.create_connection(listener.getsockname())
-        other, _ = listener.accept()
-    for sock in (one, other):
-        sock.setblocking(blocking)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return one, other
 
 
 def end(transport):

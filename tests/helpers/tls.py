@@ -6,7 +6,8 @@ import socket
 import ssl
 import struct
 
-from helpers.protocols import Recorder, tcp_pair
+from helpers.protocols import Recorder
+from helpers.sockets import tcp_pair
 from helpers.waiting import eventually
 
 

@@ -3,23 +3,9 @@
 import asyncio
 import os
 import socket
-import time
 
 import pytest
-from helpers import tcp_pair
-
-
-def fill(sock):
-    """Send until there is no room any more, neither when the kernel has moved to the peer what it can."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    refused = 0
-    while refused < 5:
-        try:
-            sock.send(b"x" * 65536)
-            refused = 0
-        except BlockingIOError:
-            refused += 1
-            time.sleep(0.002)
+from helpers import fill_socket, tcp_pair
 
 
 def listener():
@@ -65,7 +51,7 @@ def waiting_operations():
 
     def sendall(loop):
         one, other = tcp_pair()
-        fill(one)
+        fill_socket(one)
         return (one, other), one, lambda: loop.sock_sendall(one, b"more")
 
     def sendto(loop):

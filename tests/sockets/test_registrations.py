@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 
+import mainspring
 import pytest
-from helpers import compare, eventually, idle, tcp_pair, turns
+from helpers import compare, drain_socket, eventually, fill_socket, idle, needs_linux, tcp_pair, turns
 
 
 @pytest.fixture
@@ -194,6 +195,39 @@ def test_a_file_that_lives_on_elsewhere_disturbs_nobody(loop):
             assert elsewhere.recv(4) == b"for "
 
     loop.run_until_complete(main())
+
+
+@needs_linux("libuv goes on asking for a closed file")
+# On the default loop the first spins for as long as the file is open, and the second cannot wait.
+@pytest.mark.parametrize("again", [False, True], ids=["nobody", "another"])
+def test_a_send_whose_socket_was_closed_does_not_keep_the_loop_busy(again):
+    async def main():
+        loop = asyncio.get_running_loop()
+        one, other = tcp_pair()
+        fill_socket(one)
+        number = one.fileno()
+        sending = await waiting(loop, loop.sock_sendall(one, b"x"))
+        # As when a child process inherits it.
+        elsewhere = one.dup()
+        one.close()
+        with contextlib.ExitStack() as sockets:
+            for each in (other, elsewhere):
+                sockets.enter_context(each)
+            if again:
+                fresh, peer = same_number(number, tcp_pair)
+                for each in (fresh, peer):
+                    sockets.enter_context(each)
+                receiving = await waiting(loop, loop.sock_recv(fresh, 100))
+            sending.cancel()
+            await asyncio.wait([sending])
+            # The file takes more again, for which nobody waits.
+            drain_socket(other)
+            await idle()
+            if again:
+                peer.send(b"new")
+                assert await asyncio.wait_for(receiving, 10) == b"new"
+
+    mainspring.run(main())
 
 
 def test_data_that_nobody_waits_for_does_not_keep_the_loop_busy(loop, pair):

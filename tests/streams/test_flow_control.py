@@ -5,20 +5,9 @@ import socket
 import sys
 
 import pytest
-from helpers import Recorder, compare, connected, eventually, outcome, turns
+from helpers import Recorder, compare, connected, drain_socket, eventually, outcome, turns
 
 MIB = 1 << 20
-
-
-def drain_socket(sock):
-    """Read what is there; how much it was."""
-    count = 0
-    try:
-        while data := sock.recv(MIB):
-            count += len(data)
-    except BlockingIOError:
-        pass
-    return count
 
 
 def test_the_protocol_is_paused_above_the_high_mark_and_resumed_below_the_low_one(loop):

@@ -1,0 +1,41 @@
+"""Plain sockets: connected pairs, filled and emptied."""
+
+import socket
+import time
+
+MIB = 1 << 20
+
+
+def tcp_pair(blocking=False):
+    """Two sockets, connected over the loopback interface."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname())
+        other, _ = listener.accept()
+    for sock in (one, other):
+        sock.setblocking(blocking)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return one, other
+
+
+def fill_socket(sock):
+    """Send until there is no room any more, neither when the kernel has moved to the peer what it can."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    refused = 0
+    while refused < 10:
+        try:
+            sock.send(b"x" * 65536)
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.002)
+
+
+def drain_socket(sock):
+    """Read what is there; how much it was."""
+    count = 0
+    try:
+        while data := sock.recv(MIB):
+            count += len(data)
+    except BlockingIOError:
+        pass
+    return count
