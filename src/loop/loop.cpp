@@ -117,8 +117,8 @@ void Loop::set_transport(int fd, PyObject* transport) {
   const auto index = static_cast<size_t>(fd);
   if (transport && index >= transports_.size()) transports_.resize(index + 64, nullptr);
   if (index < transports_.size()) transports_[index] = transport;
+  if (!transport) return waits_.let_go(fd);
   // The number is the transport's now; what the program watched under it was closed without remove_reader().
-  if (!transport) return;
   descriptors_.forget_stale(fd);
   waits_.forget(fd);
 }

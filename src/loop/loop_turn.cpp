@@ -70,7 +70,7 @@ bool Loop::turn_until_stopped() {
 }
 
 void Loop::open_signal_pipe() {
-  signal_pipe_.open(*uv_, this, [](void* owner, int) { return static_cast<Loop*>(owner)->serve_signals(); });
+  signal_pipe_.open(*uv_, waits_, this, [](void* owner, int) { return static_cast<Loop*>(owner)->serve_signals(); });
 }
 
 int Loop::serve_signals() {

@@ -8,10 +8,12 @@
 
 namespace mainspring {
 
-void SignalPipe::open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve) {
+void SignalPipe::open(uv::EventLoop& loop, Waits& waits, void* owner, uv::Poller::Serve serve) {
   if (is_open()) return;
   int ends[2];
   system::make_pipe(ends);
+  // The number may be that of a descriptor that the program has closed without a word.
+  waits.forget(ends[0]);
   try {
     poller_ = uv::Poller::open(loop, ends[0], owner, serve, uv::Poller::kReadable);
   } catch (...) {

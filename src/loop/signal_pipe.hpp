@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "loop/waits.hpp"
 #include "uv/poller.hpp"
 
 namespace mainspring {
@@ -20,7 +21,7 @@ class SignalPipe {
   ~SignalPipe() { close(); }
 
   // Makes the pipe and watches it; does nothing when that is done. Throws std::system_error.
-  void open(uv::EventLoop& loop, void* owner, uv::Poller::Serve serve);
+  void open(uv::EventLoop& loop, Waits& waits, void* owner, uv::Poller::Serve serve);
   void close();
 
   // In a forked child: a pipe of its own, under the same numbers. Throws std::system_error.

@@ -12,7 +12,6 @@
 
 #include "loop/watched_descriptor.hpp"
 #include "python/ref.hpp"
-#include "system/portable.hpp"
 #include "uv/poller.hpp"
 
 namespace mainspring {
@@ -60,6 +59,9 @@ class Waits {
 
   // The descriptor has a new owner: displaces both directions and stops watching.
   void forget(int fd);
+
+  // The descriptor's owner closes it: nothing keeps the file open. Who waits goes on waiting, as on the default loop.
+  void let_go(int fd);
 
   // Drops all of them without telling anybody.
   void clear();

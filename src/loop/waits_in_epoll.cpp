@@ -38,7 +38,9 @@ void Waits::watch(int fd, Direction direction, bool same) {
 
 void Waits::unwatch(int fd, Direction direction) {
   uv::Poller* poller = entries_[static_cast<size_t>(fd)].poller;
-  if (poller) poller->watch(poller->interest() & ~kEvents[direction]);
+  if (!poller) return;
+  poller->watch(poller->interest() & ~kEvents[direction]);
+  if (poller->is_copy() && !poller->interest()) unwatch(fd);
 }
 
 void Waits::unwatch(int fd) {

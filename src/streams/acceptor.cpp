@@ -78,6 +78,7 @@ PyObject* Acceptor::stop(PyObject* self, PyObject*) {
   Acceptor* acceptor = from(self);
   const Ref alive = Ref::borrow(self);
   loop_closes(&acceptor->io);
+  acceptor->loop->waits().let_go(acceptor->fd);
   acceptor->loop->release(&acceptor->io);
   return none();
 }

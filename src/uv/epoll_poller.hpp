@@ -15,6 +15,7 @@ class EpollPoller final : public Poller {
   void watch(int events) override;
   void close() override;
   void emptied() override { armed_ = true; }
+  bool is_copy() const override { return watched_ != fd(); }
 
  private:
   friend class EpollSet;

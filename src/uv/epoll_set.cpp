@@ -62,14 +62,16 @@ void EpollSet::add_alarm(int fd) {
 void EpollSet::add(EpollPoller* poller) {
   const int watched = poller->watched_ = claims_.take(poller->fd());
   const auto index = static_cast<size_t>(watched);
+  EpollPoller* before = nullptr;
   try {
     if (index >= pollers_.size()) pollers_.resize(index + 64);
+    before = std::exchange(pollers_[index], poller);
     if (const int error = set(poller)) system::fail(error, "epoll_ctl");
   } catch (...) {
+    if (index < pollers_.size()) pollers_[index] = before;
     claims_.let_go(poller->fd(), watched);
     throw;
   }
-  pollers_[index] = poller;
   ++open_;
 }
 
@@ -77,7 +79,7 @@ void EpollSet::remove(EpollPoller* poller) {
   const int watched = poller->watched_;
   // An abandoned loop is a forked child's, whose set is its parent's as well.
   const bool own = poller->loop_.try_own();
-  // Unless it has been closed without a word, and its number serves another.
+  // Unless its descriptor has been closed without a word, and the number serves another.
   if (EpollPoller*& entry = pollers_[static_cast<size_t>(watched)]; entry == poller) {
     if (own && poller->asked_) ask(EPOLL_CTL_DEL, watched, 0, 0);
     entry = nullptr;
@@ -110,7 +112,9 @@ int EpollSet::set(EpollPoller* poller) {
   const uint32_t wanted = poller->wanted();
   const uint32_t number = next_number();
   int error = 0;
-  if (!wanted) {
+  if (pollers_[static_cast<size_t>(fd)] != poller) {
+    error = EBADF;
+  } else if (!wanted) {
     error = ask(EPOLL_CTL_DEL, fd, 0, 0);
     // The program has closed it, or has put another file under its number.
     if (error == EBADF || error == ENOENT || error == EPERM) error = 0;
@@ -118,7 +122,8 @@ int EpollSet::set(EpollPoller* poller) {
     // What epoll and we believe to be in the set differs when another file has got the number.
     const int operation = poller->asked_ ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     error = ask(operation, fd, wanted, number);
-    if (error == ENOENT) error = ask(EPOLL_CTL_ADD, fd, wanted, number);
+    // Not for nobody, since it may be anybody's file.
+    if (error == ENOENT && poller->interest()) error = ask(EPOLL_CTL_ADD, fd, wanted, number);
     if (error == EEXIST) error = ask(EPOLL_CTL_MOD, fd, wanted, number);
   }
   if (is_short_of_memory(error)) return error;
@@ -191,10 +196,12 @@ void EpollSet::renew(int libuv) {
   }
   system::replace_descriptor(epoll_, fresh);
   libuv_ = libuv;
+  // libuv's may have the number of a descriptor that was closed without a word.
+  if (static_cast<size_t>(libuv) < pollers_.size()) pollers_[static_cast<size_t>(libuv)] = nullptr;
   for (EpollPoller* poller : pollers_) {
     if (!poller) continue;
     poller->asked_ = 0;
-    note(poller);
+    if (poller->interest()) note(poller);
   }
 }
 

@@ -1,5 +1,6 @@
 // The epoll set of one loop: what the loop owns itself, the descriptors of its transports, listening sockets and
-// instruments, and as one of them libuv's set (uv_backend_fd), with what the program registered.
+// instruments, those for which sock_* operations wait, and as one of them libuv's set (uv_backend_fd), with what the
+// program registered.
 //
 // libuv asks epoll five times for each descriptor, reports in the order of levels what has been waiting longest last,
 // and ends the process when epoll refuses. Here:

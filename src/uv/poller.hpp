@@ -1,8 +1,9 @@
 // One descriptor that a loop watches, and whom to tell.
 //
 // The owner of the descriptor owns the Poller: it calls open() once, watch() as its interest changes and close() before
-// it closes the descriptor. After close() nothing more is delivered; the memory goes when the loop has let go of the
-// Poller and has no arrival of it left to serve.
+// it closes the descriptor. Only those of Waits are for the program's descriptors, which it may close first. After
+// close() nothing more is delivered; the memory goes when the loop has let go of the Poller and has no arrival of it
+// left to serve.
 //
 // What watches it is chosen by open(): the loop's own epoll set, or libuv where there is none; libuv always, for what
 // the program registers itself.
@@ -27,9 +28,9 @@ class Poller {
 
   enum class Told {
     kWhileReady,  // as long as a descriptor is readable or writable
-    // Once for what arrives, if the owner says with emptied() that it has taken all of it. Only for what tells when it
-    // is empty, as a short read of TCP does: one of a UNIX socket ends with a message that carries descriptors, and one
-    // of a pipe may end with a packet. A TCP connection that receives urgent data is kWhileReady from then on.
+    // Once for what arrives, if the owner says with emptied() that it has taken all of it. EAGAIN says so of
+    // everything, a short read only of TCP: one of a UNIX socket ends with a message that carries descriptors, and one
+    // of a pipe may end with a packet. A connection that receives urgent data is kWhileReady from then on.
     kOfArrivals,
   };
 
@@ -47,8 +48,12 @@ class Poller {
   int interest() const { return interest_; }
   int fd() const { return fd_; }
 
-  // The owner, being served, has taken all that had arrived.
+  // The owner has taken all that had arrived.
   virtual void emptied() {}
+
+  // Whether what is watched is a descriptor of the Poller's own, since another Poller has this one. As long as it does,
+  // the file stays open.
+  virtual bool is_copy() const { return false; }
 
   // Takes the events that arrived since the last call; 0 when the Poller has been closed meanwhile, which also frees
   // it. To be called once for each arrival.

@@ -239,11 +239,26 @@ TAKEN_OVER = """
 
         loop.run_until_complete(asyncio.wait_for(use(), 30))
 
+    # Older than the loop, so that what the child makes anew gets their numbers.
+    older = [socket.socketpair() for _ in range(4)]
+
+    async def wait_for_the_older():
+        for one, other in older:
+            one.setblocking(False)
+            receiving = asyncio.ensure_future(loop.sock_recv(one, 10))
+            await asyncio.sleep(0)
+            other.send(b"x")
+            assert await receiving == b"x"
+
     loop = factory()
     if sys.argv[2] == "after use":
         use_everything(loop)
+        loop.run_until_complete(wait_for_the_older())
 
     def in_the_child():
+        for one, other in older:
+            one.close()
+            other.close()
         use_everything(loop)
         loop.close()
 

@@ -534,6 +534,40 @@ def test_a_buffer_that_is_released_while_it_is_awaited():
     compare(scenario)
 
 
+def test_waiting_for_the_socket_of_a_closing_transport_does_not_keep_it_open(loop):
+    async def main():
+        one, other = tcp_pair()
+        fill_socket(one)
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=one)
+        transport.write(b"the last")
+        transport.close()
+        receiving = await waiting(loop, loop.sock_recv(one, 10))
+        with other:
+            received = b""
+            while data := await asyncio.wait_for(loop.sock_recv(other, 1 << 20), 10):
+                received = (received + data)[-8:]
+            assert received == b"the last"
+            assert one.fileno() == -1
+            receiving.cancel()
+
+    loop.run_until_complete(main())
+
+
+def test_waiting_for_the_socket_of_a_server_does_not_keep_it_open(loop):
+    async def main():
+        listening = socket.create_server(("127.0.0.1", 0))
+        address = listening.getsockname()
+        server = await loop.create_server(asyncio.Protocol, sock=listening)
+        accepting = await waiting(loop, loop.sock_accept(listening))
+        server.close()
+        await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        accepting.cancel()
+
+    loop.run_until_complete(main())
+
+
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform != "linux", reason="needs fork")
 def test_a_connection_that_a_child_process_holds_does_not_keep_the_loop_busy(loop):
     async def main():
