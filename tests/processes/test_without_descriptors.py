@@ -22,7 +22,8 @@ sys.exit(pytest.main(sys.argv[2:]))
 @pytest.mark.parametrize("names", ["pidfd_open", "pidfd_open,waitid"])
 def test_the_same_tests(names):
     files = [str(HERE / file) for file in FILES]
-    options = ["-q", "-p", "no:xdist", "-k", "mainspring", "--import-mode=importlib"]
+    # The test that hangs is to be named before this one is given up.
+    options = ["-q", "-p", "no:xdist", "-k", "mainspring", "--import-mode=importlib", "--timeout=60"]
     finished = subprocess.run(
         [sys.executable, "-c", WITHOUT, names, *options, *files],
         cwd=HERE.parents[1],
