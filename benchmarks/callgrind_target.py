@@ -12,10 +12,15 @@ from mainspring.benchmarks.certificate import OPENSSL
 from mainspring.benchmarks.generator import run_generator
 from mainspring.benchmarks.loops import LOOPS
 from mainspring.benchmarks.serving import StartServer, in_thread
-from mainspring.benchmarks.workloads import echo_protocol, echo_sockets, echo_streams, echo_tls
+from mainspring.benchmarks.workloads import echo_protocol, echo_sockets, echo_streams, echo_tls, queues, tasks
+from mainspring.benchmarks.workloads.batched_call_soon import batches
 from mainspring.benchmarks.workloads.chained_call_soon import chain
 from mainspring.benchmarks.workloads.echo_sizes import KIB
+from mainspring.benchmarks.workloads.future_wakeup import wake
+from mainspring.benchmarks.workloads.sleep_zero import one_task
+from mainspring.benchmarks.workloads.timeout import within
 from mainspring.benchmarks.workloads.timers_cancelled import set_and_cancel
+from mainspring.benchmarks.workloads.timers_fired import TOGETHER, firing
 
 # Valgrind makes the server so slow that all connections are always ready when it polls, so the counts repeat.
 CONNECTIONS = 64
@@ -46,7 +51,15 @@ def tls(start: StartServer, size: int) -> Operation:
 
 OPERATIONS: dict[str, Operation] = {
     "chain": chain,
+    "batch": batches,
+    "sleep": one_task,
+    "future": wake,
+    "task": tasks.create_and_await,
+    "gather": tasks.gather,
+    "timeout": within,
+    "queue": queues.pipeline(3, 100),
     "timer": set_and_cancel,
+    "timer-fired": firing(TOGETHER),
     "echo": serving(echo_protocol.serve),
     "read": serving(echo_streams.serving(echo_streams.echo)),
     "readline": serving(echo_streams.serving(echo_streams.echo_lines), "lines"),
