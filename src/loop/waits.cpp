@@ -93,11 +93,6 @@ void Waits::forget(int fd) {
   displace(fd, WatchedDescriptors::kWriter);
 }
 
-void Waits::let_go(int fd) {
-  const auto index = static_cast<size_t>(fd);
-  if (index < entries_.size() && entries_[index].poller && entries_[index].poller->is_copy()) unwatch(fd);
-}
-
 void Waits::clear() {
   for (size_t fd = 0; fd < entries_.size(); ++fd) unwatch(static_cast<int>(fd));
   auto entries = std::exchange(entries_, {});

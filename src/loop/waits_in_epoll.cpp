@@ -47,6 +47,11 @@ void Waits::unwatch(int fd) {
   if (uv::Poller* poller = std::exchange(entries_[static_cast<size_t>(fd)].poller, nullptr)) poller->close();
 }
 
+void Waits::let_go(int fd) {
+  const auto index = static_cast<size_t>(fd);
+  if (index < entries_.size() && entries_[index].poller && entries_[index].poller->is_copy()) unwatch(fd);
+}
+
 int Waits::serve(void* owner, int events) {
   auto* entry = static_cast<Entry*>(owner);
   uv::Poller* const poller = entry->poller;

@@ -15,4 +15,6 @@ void Waits::unwatch(int fd, Direction direction) { loop_.descriptors().remove_wa
 // Nothing is watched for which nobody waits.
 void Waits::unwatch(int) {}
 
+void Waits::let_go(int fd) { loop_.descriptors().let_go(fd); }
+
 }  // namespace mainspring

@@ -83,6 +83,11 @@ void WatchedDescriptors::forget_stale(int fd) {
   for (Handle* handle : handles) cancel_and_drop(handle);
 }
 
+void WatchedDescriptors::let_go(int fd) {
+  const auto found = descriptors_.find(fd);
+  if (found != descriptors_.end() && found->second->poller->is_copy()) forget_stale(fd);
+}
+
 void WatchedDescriptors::clear() {
   auto descriptors = std::exchange(descriptors_, {});
   new_.clear();

@@ -43,6 +43,9 @@ class WatchedDescriptors {
   // A transport has taken over this number: forgets what was registered under it.
   void forget_stale(int fd);
 
+  // The descriptor's owner closes it: no copy of it that is watched here keeps the file open.
+  void let_go(int fd);
+
   // Drops all of them without calling anything.
   void clear();
 

@@ -15,6 +15,7 @@ class LibuvPoller final : public Poller {
 
   void watch(int events) override;
   void close() override;
+  bool is_copy() const override { return watched_ != fd(); }
 
   // The Poller behind a handle, nullptr for a handle that is not one of ours.
   static LibuvPoller* from_handle(uv_handle_t* handle);
