@@ -14,8 +14,9 @@ namespace {
 using Kind = SocketCall::Kind;
 
 // What native calls do in place of Python's methods.
-constexpr const char* kReplaced[] = {"recv",   "recv_into", "recvfrom", "recvfrom_into", "send",     "sendto",
-                                     "accept", "_accept",   "fileno",   "gettimeout",    "__init__", "__new__"};
+constexpr const char* kReplaced[] = {"recv",   "recv_into",  "recvfrom", "recvfrom_into", "send",
+                                     "sendto", "accept",     "_accept",  "connect",       "getsockopt",
+                                     "fileno", "gettimeout", "__init__", "__new__"};
 
 // Whether socket.socket is as it was at import. A program may have replaced its methods, for a test for example.
 bool socket_type_is_untouched(ModuleState& state) {
@@ -134,6 +135,8 @@ PyMethodDef socket_methods_of_loop[] = {
     keyword_method("sock_accept", (operation<Kind::kAccept, 1>),
                    "sock_accept($self, sock)\n--\n\nAccepts a connection: its socket, which is non-blocking, and the "
                    "peer's address."),
+    keyword_method("sock_connect", (operation<Kind::kConnect, 2>),
+                   "sock_connect($self, sock, address)\n--\n\nConnects `sock` to `address`; resolves host names."),
     {},
 };
 

@@ -29,6 +29,11 @@ Outcome failed() {
   return Outcome::kFailed;
 }
 
+// The errors that Python has as BlockingIOError and InterruptedError.
+bool goes_on(int error) {
+  return error == EINPROGRESS || error == EALREADY || error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
 Outcome done(Ref& result, PyObject* made) {
   result = Ref::steal(made);
   return made ? Outcome::kDone : Outcome::kFailed;
@@ -109,6 +114,8 @@ Outcome SocketCall::attempt(Loop* loop, int fd, Ref& result) {
       return send_all(loop, fd, result);
     case kSendTo:
       return send_to(loop, fd, result);
+    case kConnect:
+      return second ? connected(fd, result) : connect(loop, fd, result);
     default:
       return accept(loop, fd, result);
   }
@@ -242,6 +249,51 @@ Outcome SocketCall::accept(Loop* loop, int fd, Ref& result) const {
     if (!told) return Outcome::kFailed;
   }
   return done(result, with_sender(Py_NewRef(made.get()), &peer));
+}
+
+// Begins to connect, and keeps the address as `second`. What asyncio resolves by getaddrinfo() is Python's.
+Outcome SocketCall::connect(Loop* loop, int fd, Ref& result) {
+  ModuleState& state = loop->state();
+  int family, type, protocol;
+  if (!attribute(state.socket_family, &family) || (family != AF_INET && family != AF_INET6) ||
+      !attribute(state.socket_kind, &type) || (type != SOCK_STREAM && type != SOCK_DGRAM) ||
+      !attribute(state.socket_protocol, &protocol) ||
+      (protocol != 0 && protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) {
+    return Outcome::kUnsuited;
+  }
+  sockaddr_storage storage;
+  auto* generic = reinterpret_cast<sockaddr*>(&storage);
+  const socklen_t length = numeric_address(first, family, &storage);
+  if (length == 0) return Outcome::kUnsuited;
+  Ref address = Ref::steal(address_to_python(generic, length));
+  if (!address) return Outcome::kFailed;
+  // An error shows the host as it was given.
+  const int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(address.get(), 0), PyTuple_GET_ITEM(first, 0), Py_EQ);
+  if (same <= 0) return Outcome::kUnsuited;
+  if (PySys_Audit("socket.connect", "OO", socket, address.get()) < 0) return Outcome::kFailed;
+  // The program may have made the file blocking through another of its descriptors.
+  PyThreadState* thread = PyEval_SaveThread();
+  const int error = ::connect(fd, generic, length) == 0 ? 0 : errno;
+  PyEval_RestoreThread(thread);
+  if (error == 0) return done(result, Py_NewRef(Py_None));
+  if (!goes_on(error)) {
+    errno = error;
+    return failed();
+  }
+  second = address.release();
+  return Outcome::kBlocked;
+}
+
+Outcome SocketCall::connected(int fd, Ref& result) const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return failed();
+  if (error == 0) return done(result, Py_NewRef(Py_None));
+  if (goes_on(error)) return Outcome::kBlocked;
+  const Ref text = Ref::steal(PyUnicode_FromFormat("Connect call failed %S", second));
+  const Ref exception = Ref::steal(text ? PyObject_CallFunction(PyExc_OSError, "iO", error, text.get()) : nullptr);
+  if (exception) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
+  return Outcome::kFailed;
 }
 
 Outcome SocketCall::attempt_in_python(Ref& result) const {

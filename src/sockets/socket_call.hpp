@@ -11,7 +11,7 @@
 namespace mainspring {
 
 struct SocketCall {
-  enum Kind : uint8_t { kRecv, kRecvInto, kRecvFrom, kRecvFromInto, kSendAll, kSendTo, kAccept };
+  enum Kind : uint8_t { kRecv, kRecvInto, kRecvFrom, kRecvFromInto, kSendAll, kSendTo, kAccept, kConnect };
 
   enum class Outcome {
     kDone,
@@ -22,7 +22,7 @@ struct SocketCall {
 
   Kind kind;
   PyObject* socket;
-  PyObject* first;   // the size, buffer or data, as the program gave it; nullptr for accept
+  PyObject* first;   // the size, buffer, data or address to connect to, as the program gave it; nullptr for accept
   PyObject* second;  // the number of bytes or the address; nullptr when there is none
   Py_buffer data;    // sock_sendall(): what is sent, from the first attempt on
   Py_ssize_t sent;   // of it
@@ -33,7 +33,8 @@ struct SocketCall {
   Outcome attempt_in_python(Ref& result) const;
 
   WatchedDescriptors::Direction direction() const {
-    return kind == kSendAll || kind == kSendTo ? WatchedDescriptors::kWriter : WatchedDescriptors::kReader;
+    return kind == kSendAll || kind == kSendTo || kind == kConnect ? WatchedDescriptors::kWriter
+                                                                   : WatchedDescriptors::kReader;
   }
 
   bool receives() const { return kind <= kRecvFromInto; }
@@ -51,6 +52,8 @@ struct SocketCall {
   Outcome send_all(Loop* loop, int fd, Ref& result);
   Outcome send_to(Loop* loop, int fd, Ref& result) const;
   Outcome accept(Loop* loop, int fd, Ref& result) const;
+  Outcome connect(Loop* loop, int fd, Ref& result);
+  Outcome connected(int fd, Ref& result) const;
   bool attribute(PyObject* descriptor, int* value) const;
   bool has_known_addresses(Loop* loop, int* family) const;
 };

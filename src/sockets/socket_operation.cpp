@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kQualifiedNames[] = {
     "Loop.sock_recv",    "Loop.sock_recv_into", "Loop.sock_recvfrom", "Loop.sock_recvfrom_into",
-    "Loop.sock_sendall", "Loop.sock_sendto",    "Loop.sock_accept",
+    "Loop.sock_sendall", "Loop.sock_sendto",    "Loop.sock_accept",   "Loop.sock_connect",
 };
 
 // Whether Python's view of the socket is that it never blocks: -1 with an exception set.

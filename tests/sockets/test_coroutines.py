@@ -21,6 +21,7 @@ CALLS = {
     "sock_sendall": (b"data",),
     "sock_sendto": (b"data", ("127.0.0.1", 9)),
     "sock_accept": (),
+    "sock_connect": (("127.0.0.1", 9),),
 }
 
 
