@@ -68,7 +68,6 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         "_handshakes",
         "_internal_fds",
         "_old_agen_hooks",
-        "_process_descriptors",
         "_ready",
         "_scheduled",
         "_signal_handlers",
@@ -83,7 +82,6 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._signal_handlers: dict[int, Any] = {}
         self._acceptors: dict[int, Any] = {}
         self._handshakes: set[PendingHandshake] = set()
-        self._process_descriptors: set[int] = set()
         self._unix_server_sockets: dict[Any, int] = {}
         self._native_streams = os.environ.get("MAINSPRING_NATIVE_STREAMS") != "0"
         if os.environ.get("MAINSPRING_METRICS") == "1":
@@ -132,7 +130,6 @@ class Loop(  # type: ignore[misc]  # the native half overrides hot methods of Ba
         self._acceptors.clear()
         self._handshakes.clear()
         self._close()
-        self._forget_processes()
 
     def _report_callback_error(self, handle: Any, error: BaseException) -> None:
         source = _describe.callback_source(handle._callback, handle._args, self._debug)

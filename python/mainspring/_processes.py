@@ -94,22 +94,10 @@ class ProcessMethods:
             threading.Thread(target=self._wait_in_thread, args=(pid, exited), daemon=True).start()
             return
         try:
-            self._add_reader(pidfd, self._process_ended, pid, pidfd, exited)
+            self._watch_exit(pidfd, _tell, pid, exited)
         except BaseException:
             os.close(pidfd)
             raise
-        self._process_descriptors.add(pidfd)
-
-    def _process_ended(self: Any, pid: int, pidfd: int, exited: Callable[[int], object]) -> None:
-        self._remove_reader(pidfd)
-        self._process_descriptors.discard(pidfd)
-        os.close(pidfd)
-        exited(_reap(pid))
-
-    def _forget_processes(self: Any) -> None:
-        """The loop closes: nobody will be told of the children that still run."""
-        while self._process_descriptors:
-            os.close(self._process_descriptors.pop())
 
     def _wait_in_thread(self: Any, pid: int, exited: Callable[[int], object]) -> None:
         if hasattr(os, "waitid"):
@@ -186,6 +174,10 @@ def _descriptor_of(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
+
+
+def _tell(pid: int, exited: Callable[[int], object]) -> None:
+    exited(_reap(pid))
 
 
 def _reap(pid: int) -> int:

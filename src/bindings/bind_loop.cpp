@@ -250,6 +250,20 @@ PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count, PyObj
   });
 }
 
+// The descriptor of a process, a callback and its arguments.
+PyObject* watch_exit(PyObject* self, Arguments args, Py_ssize_t count) {
+  Loop* loop = Loop::from(self);
+  if (!loop || !check_count("_watch_exit", count, 2, PY_SSIZE_T_MAX) || !loop->check_open()) return nullptr;
+  long number;
+  if (!number_of(args[0], &number) || !check_number(number)) return nullptr;
+  Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop->make_handle(args[1], args + 2, count - 2, nullptr)));
+  if (!handle) return nullptr;
+  return guarded([&]() -> PyObject* {
+    loop->process_exits().watch(static_cast<int>(number), std::move(handle));
+    return none();
+  });
+}
+
 template <WatchedDescriptors::Direction direction, bool checked>
 PyObject* remove_descriptor(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
@@ -312,6 +326,7 @@ PyMethodDef loop_methods[] = {
                    "Stops watching for reading; whether it was watched."),
     keyword_method("remove_writer", (named<kRemoveWriter, remove_descriptor<WatchedDescriptors::kWriter, true>>),
                    "Stops watching for writing; whether it was watched."),
+    method("_watch_exit", watch_exit, nullptr),
     keyword_method("_add_reader", (add_descriptor<WatchedDescriptors::kReader, false>), nullptr),
     keyword_method("_add_writer", (add_descriptor<WatchedDescriptors::kWriter, false>), nullptr),
     single_method("_remove_reader", (remove_descriptor<WatchedDescriptors::kReader, false>), nullptr),

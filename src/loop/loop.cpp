@@ -34,6 +34,7 @@ Loop::Loop(ModuleState& state)
       waker_(std::make_unique<Waker>(*uv_)),
       descriptors_(*this),
       waits_(*this),
+      process_exits_(*this),
       // A buffer this large from malloc lies 16 bytes past a page, where copying is many times slower on some
       // processors.
       read_buffer_(static_cast<char*>(std::aligned_alloc(kPageSize, kReadBufferSize))) {
@@ -183,6 +184,7 @@ void Loop::drop_everything() {
   }
   descriptors_.clear();
   waits_.clear();
+  process_exits_.clear();
   while (!unflushed_.empty()) {
     IoObject* io = unflushed_.back();
     unflushed_.pop_back();
@@ -239,6 +241,9 @@ int Loop::traverse(visitproc visit, void* arg) {
     return result;
   }
   if (const int result = descriptors_.visit([&](Handle* handle) { return visit_handle(handle, visit, arg); })) {
+    return result;
+  }
+  if (const int result = process_exits_.visit([&](Handle* handle) { return visit_handle(handle, visit, arg); })) {
     return result;
   }
   if (const int result = waits_.visit([&](PyObject* object) { return visit(object, arg); })) return result;

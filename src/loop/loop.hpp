@@ -31,6 +31,7 @@
 #include "loop/io_object.hpp"
 #include "loop/module_state.hpp"
 #include "loop/poll_policy.hpp"
+#include "loop/process_exits.hpp"
 #include "loop/ready_queue.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
@@ -182,6 +183,7 @@ class Loop {
 
   WatchedDescriptors& descriptors() { return descriptors_; }
   Waits& waits() { return waits_; }
+  ProcessExits& process_exits() { return process_exits_; }
   SignalPipe& signal_pipe() { return signal_pipe_; }
 
   // Makes the pipe that signals are written to; throws std::system_error.
@@ -339,6 +341,7 @@ class Loop {
   SignalPipe signal_pipe_;
   WatchedDescriptors descriptors_;
   Waits waits_;
+  ProcessExits process_exits_;
   std::vector<PyObject*> transports_;
   std::vector<IoObject*> unflushed_;
   IoObject* active_ = nullptr;

@@ -97,6 +97,7 @@ std::vector<int> Loop::peers() const {
   }
   descriptors_.visit_numbers([&](int descriptor) { descriptors.push_back(descriptor); });
   waits_.visit_numbers([&](int descriptor) { descriptors.push_back(descriptor); });
+  process_exits_.visit_numbers([&](int descriptor) { descriptors.push_back(descriptor); });
   // One that the program reads may be waited for as well.
   std::sort(descriptors.begin(), descriptors.end());
   descriptors.erase(std::unique(descriptors.begin(), descriptors.end()), descriptors.end());
