@@ -8,7 +8,7 @@ from helpers.errors import collect_errors
 from helpers.loops import LOOPS, finish, is_mainspring
 from helpers.programs import run_program, start_program
 from helpers.protocols import Recorder, connected, serving
-from helpers.sockets import drain_socket, fill_socket, tcp_pair
+from helpers.sockets import closed_port, drain_socket, fill_socket, full_listener, tcp_pair
 from helpers.tls import TlsPeer, reset, tls_connected, tls_making, tls_serving, tls_with_peer
 from helpers.waiting import eventually, idle, turns
 from helpers.ways import PORTABLE, needs_linux
@@ -21,6 +21,7 @@ __all__ = [
     "Recorder",
     "TlsPeer",
     "closed_endpoints",
+    "closed_port",
     "collect_errors",
     "compare",
     "connected",
@@ -28,6 +29,7 @@ __all__ = [
     "eventually",
     "fill_socket",
     "finish",
+    "full_listener",
     "idle",
     "is_mainspring",
     "needs_linux",

@@ -17,6 +17,27 @@ def tcp_pair(blocking=False):
     return one, other
 
 
+def closed_port(family=socket.AF_INET):
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket(family) as sock:
+        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def full_listener():
+    """A socket that listens and answers no more connections, and what fills it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fill = []
+    for _ in range(4):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(listener.getsockname())
+        fill.append(sock)
+    return listener, fill
+
+
 def fill_socket(sock):
     """Send until there is no room any more, neither when the kernel has moved to the peer what it can."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

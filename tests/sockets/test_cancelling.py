@@ -5,7 +5,7 @@ import os
 import socket
 
 import pytest
-from helpers import fill_socket, tcp_pair
+from helpers import fill_socket, full_listener, tcp_pair
 
 
 def listener():
@@ -67,14 +67,7 @@ def waiting_operations():
         return (sock,), sock, lambda: loop.sock_accept(sock)
 
     def connect(loop):
-        # A listener whose backlog is full answers no further connection.
-        server = socket.create_server(("127.0.0.1", 0), backlog=0)
-        others = []
-        for _ in range(4):
-            other = socket.socket()
-            other.setblocking(False)
-            other.connect_ex(server.getsockname())
-            others.append(other)
+        server, others = full_listener()
         sock = socket.socket()
         sock.setblocking(False)
         return (server, *others, sock), sock, lambda: loop.sock_connect(sock, server.getsockname())

@@ -6,7 +6,7 @@ import socket
 import sys
 
 import pytest
-from helpers import compare, outcome
+from helpers import closed_port, compare, full_listener, outcome
 
 LOCAL = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
@@ -15,22 +15,6 @@ def socket_of(family, kind=socket.SOCK_STREAM):
     sock = socket.socket(family, kind)
     sock.setblocking(False)
     return sock
-
-
-def unused_port(family):
-    with socket_of(family) as sock:
-        sock.bind((LOCAL[family], 0))
-        return sock.getsockname()[1]
-
-
-@pytest.fixture
-def full_listener():
-    """A listener that answers no more connections until one is accepted."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        waiting = socket_of(socket.AF_INET)
-        with waiting:
-            waiting.connect_ex(listener.getsockname())
-            yield listener
 
 
 @pytest.mark.parametrize("family", LOCAL, ids=["IPv4", "IPv6"])
@@ -54,7 +38,7 @@ def test_data_flows_afterwards(loop, family):
     [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_INET6, "0:0::1")],
 )
 def test_a_refusal_names_the_address(family, host):
-    port = unused_port(family)
+    port = closed_port(family)
 
     def scenario(loop):
         with socket_of(family) as sock:
@@ -83,15 +67,16 @@ def test_a_socket_that_is_connected_already():
     assert compare(scenario)[0] is OSError
 
 
-def test_what_waits_for_an_answer_can_be_cancelled(loop, full_listener):
+def test_what_waits_for_an_answer_can_be_cancelled(loop):
     async def main():
-        with socket_of(socket.AF_INET) as sock:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(loop.sock_connect(sock, full_listener.getsockname()), 0.02)
+        listener, fill = full_listener()
+        with socket_of(socket.AF_INET) as sock, pytest.raises(TimeoutError):
+            await asyncio.wait_for(loop.sock_connect(sock, listener.getsockname()), 0.02)
+        for sock in (listener, *fill):
             sock.close()
-            # The number of the descriptor is free for another.
-            with socket_of(socket.AF_INET) as other, socket.create_server(("127.0.0.1", 0)) as listener:
-                await loop.sock_connect(other, listener.getsockname())
+        # The number of the descriptor is free for another.
+        with socket_of(socket.AF_INET) as other, socket.create_server(("127.0.0.1", 0)) as listener:
+            await loop.sock_connect(other, listener.getsockname())
 
     loop.run_until_complete(main())
 

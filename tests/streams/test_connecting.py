@@ -7,15 +7,21 @@ import inspect
 import socket
 
 import pytest
-from helpers import Recorder, compare, connected, eventually, open_descriptors, outcome, serving, tcp_pair, turns
+from helpers import (
+    Recorder,
+    closed_port,
+    compare,
+    connected,
+    eventually,
+    full_listener,
+    open_descriptors,
+    outcome,
+    serving,
+    tcp_pair,
+    turns,
+)
 
 HAS_ALL_ERRORS = "all_errors" in inspect.signature(asyncio.BaseEventLoop.create_connection).parameters
-
-
-def closed_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def resolve_to(loop, monkeypatch, *addresses):
@@ -112,20 +118,6 @@ def test_happy_eyeballs_go_on_at_once_when_the_first_address_fails(loop, monkeyp
             await protocol.lost
 
     loop.run_until_complete(main())
-
-
-def full_listener():
-    """A socket that listens and answers no more connections, and what fills it."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    fill = []
-    for _ in range(4):
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex(listener.getsockname())
-        fill.append(sock)
-    return listener, fill
 
 
 def test_happy_eyeballs_do_not_wait_for_an_address_that_is_silent(loop, monkeypatch):
