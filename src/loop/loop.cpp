@@ -119,7 +119,10 @@ void Loop::set_transport(int fd, PyObject* transport) {
   if (transport && index >= transports_.size()) transports_.resize(index + 64, nullptr);
   if (index < transports_.size()) transports_[index] = transport;
   if (!transport) return waits_.let_go(fd);
-  // The number is the transport's now; what the program watched under it was closed without remove_reader().
+  forget_registered(fd);
+}
+
+void Loop::forget_registered(int fd) {
   descriptors_.forget_stale(fd);
   waits_.forget(fd);
 }

@@ -196,6 +196,9 @@ class Loop {
   // Remembers that `io` has output to send when the turn's callbacks have run.
   void flush_later(IoObject* io);
 
+  // The number of a descriptor is the loop's own now: what the program registered under it was closed without a word.
+  void forget_registered(int fd);
+
   // Descriptors that a transport owns, so that add_reader can refuse them.
   void set_transport(int fd, PyObject* transport);
   PyObject* transport_of(int fd) const;

@@ -19,9 +19,7 @@ void close_both(uv::Poller* poller) {
 }  // namespace
 
 void ProcessExits::watch(int pidfd, Ref handle) {
-  // The number may be that of a descriptor that the program has closed without a word.
-  loop_.descriptors().forget_stale(pidfd);
-  loop_.waits().forget(pidfd);
+  loop_.forget_registered(pidfd);
   if (const auto stale = exits_.extract(pidfd)) stale.mapped()->poller->close();
   const auto place = exits_.try_emplace(pidfd).first;
   try {

@@ -49,9 +49,7 @@ PyObject* Acceptor::make(Loop* loop, PyObject* protocol_factory, PyObject* socke
 
 bool Acceptor::start() {
   if (!io.poller) {
-    // A descriptor of this number that the program closed may still be registered.
-    loop->descriptors().forget_stale(fd);
-    loop->waits().forget(fd);
+    loop->forget_registered(fd);
     try {
       io.poller = uv::Poller::open(loop->uv(), fd, this, serve, uv::Poller::kReadable);
     } catch (const std::system_error& error) {
