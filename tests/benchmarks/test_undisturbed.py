@@ -1,11 +1,14 @@
 """What the benchmark makes of stretches that the machine disturbed."""
 
 import asyncio
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 from mainspring.benchmarks.generator import run_generator
+from mainspring.benchmarks.service_client import ServiceClientWorkload
 from mainspring.benchmarks.serving import in_thread
 from mainspring.benchmarks.undisturbed import requests_per_processor_second, undisturbed
+from mainspring.benchmarks.workload import Windows
 from mainspring.benchmarks.workloads import echo_protocol
 
 
@@ -71,3 +74,43 @@ def test_where_answers_are_few_the_window_is_one_stretch():
     assert requests == figures["requests"]
     assert seconds == pytest.approx(figures["seconds"])
     assert server_seconds == pytest.approx(figures["server_seconds"])
+
+
+# As on a machine that is busy elsewhere: what was asked for before the window is answered after its end.
+def test_a_window_without_an_answer_ends_with_the_first_one():
+    async def slow(reader, writer):
+        while data := await reader.read(64):
+            await asyncio.sleep(0.3)
+            writer.write(data)
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            options = {"connections": 1, "size": 64, "warmup": 0.01, "duration": 0.01}
+            return await in_thread(lambda: run_generator("echo", port, **options))
+
+    figures = asyncio.run(main())
+    assert figures["requests"] == 1
+    assert figures["errors"] == 0
+    assert figures["seconds"] > 0.2
+    assert [requests for requests, *_ in figures["stretches"]] == [1]
+
+
+def test_a_client_waits_for_its_first_answer_after_the_window():
+    answered = []
+
+    @asynccontextmanager
+    async def connect(_port):
+        async def ask():
+            await asyncio.sleep(0.3)
+            answered.append(True)
+
+        yield ask
+
+    workload = ServiceClientWorkload("slow", lambda _processor: nullcontext(0), connect, connections=1, threads=True)
+    measured = workload.measure(asyncio.new_event_loop, lambda: "checked", Windows(0.01, 0.01, 0.01))
+    assert measured.value > 0
+    assert measured.loop_class == "checked"
+    assert measured.details["p50_us"] >= 300_000
+    assert len(answered) in {1, 2}  # The first one ends the window, and who asks again is waited for.
