@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.hpp"
 #include "loop/module_state.hpp"
+#include "python/context_variables.hpp"
 #include "system/portable.hpp"
 
 namespace py = pybind11;
@@ -33,6 +34,8 @@ void set_up_state(py::module_& module, ModuleState& state) {
   state.main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
   if (!state.names.intern() || !state.time.open()) throw py::error_already_set();
   state.context_keyword.name = state.names.context;
+  state.context_layout_is_known = context_layout_is_known();
+  if (PyErr_Occurred()) throw py::error_already_set();
   const auto events = py::module_::import("asyncio.events");
   const auto base_events = py::module_::import("asyncio.base_events");
   state.asyncio_handle = keep(events.attr("Handle"));

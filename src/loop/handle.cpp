@@ -26,7 +26,10 @@ int equal(TimerHandle* a, TimerHandle* b) {
 
 }  // namespace
 
-PyObject* Handle::get_context(PyObject* self, PyObject*) { return Py_NewRef(handle_of(self)->context); }
+PyObject* Handle::get_context(PyObject* self, PyObject*) {
+  Handle* handle = handle_of(self);
+  return handle->loop->contexts().separate(handle) ? Py_NewRef(handle->context) : nullptr;
+}
 
 PyObject* Handle::cancel(PyObject* self, PyObject*) {
   Handle* handle = handle_of(self);
@@ -63,9 +66,13 @@ void Handle::wait_while_running() {
 
 PyObject* Handle::run(PyObject* self, PyObject*) {
   Handle* handle = handle_of(self);
-  if (handle->loop->run_handle(handle) < 0) return nullptr;
-  handle->loop->leave_context();
-  return none();
+  Loop* loop = handle->loop;
+  if (!loop->contexts().separate(handle)) return nullptr;
+  // Where a callback calls this, it goes on in its own context.
+  const Ref outer = Ref::borrow(loop->entered_context());
+  if (loop->run_handle(handle) < 0) return nullptr;
+  loop->leave_context();
+  return !outer || loop->enter_context(outer.get()) ? none() : nullptr;
 }
 
 PyObject* Handle::arguments() const {
@@ -128,6 +135,7 @@ void Handle::dealloc(PyObject* self) {
   Py_CLEAR(handle->source_traceback);
   Py_CLEAR(handle->saved_repr);
   Py_CLEAR(handle->context);
+  if (handle->shares_context) handle->loop->released_snapshot();
   const Ref loop = Ref::steal(handle->loop->self());
   if (!handle->loop->give_free(handle)) free_handle(handle);
 }

@@ -23,8 +23,8 @@ struct Handle {
 
   PyObject_HEAD Loop* loop;  // with a reference to its Python object
   PyObject* weak_references;
-  PyObject* callback;  // nullptr once cancelled
-  PyObject* context;
+  PyObject* callback;          // nullptr once cancelled
+  PyObject* context;           // its own, or a snapshot that it shares
   PyObject* source_traceback;  // debug mode: a list; else nullptr
   PyObject* saved_repr;        // debug mode: what repr() was when it was cancelled
   PyObject* overflow;          // a tuple of all arguments when there are more than three
@@ -33,8 +33,9 @@ struct Handle {
   bool running;
   bool tracked;
   bool is_timer;
-  bool threadsafe;  // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
-  bool detached;    // cancelled while it ran: the program sees no callback and no arguments any more
+  bool threadsafe;      // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
+  bool shares_context;  // see SharedContexts
+  bool detached;        // cancelled while it ran: the program sees no callback and no arguments any more
   PyObject* slots[1 + kInlineArguments];
 
   static PyObject* get_context(PyObject* self, PyObject*);

@@ -37,7 +37,8 @@ Loop::Loop(ModuleState& state)
       process_exits_(*this),
       // A buffer this large from malloc lies 16 bytes past a page, where copying is many times slower on some
       // processors.
-      read_buffer_(static_cast<char*>(std::aligned_alloc(kPageSize, kReadBufferSize))) {
+      read_buffer_(static_cast<char*>(std::aligned_alloc(kPageSize, kReadBufferSize))),
+      contexts_(state.context_layout_is_known) {
   if (!read_buffer_) throw std::bad_alloc();
   let_the_heap_keep_its_top();
   uv_->renew_with(this, [](void* owner) { static_cast<Loop*>(owner)->renew_descriptors(); });
@@ -207,6 +208,7 @@ void Loop::close() {
   // Finalizers may schedule on a loop that is not marked as closed yet.
   closed = true;
   drop_everything();
+  contexts_.clear();
   as_keyword_.reset();
   signal_pipe_.close();
   // A thread that has claimed a wake-up is about to send it. The threads of a forked child's parent never will.
@@ -227,6 +229,7 @@ int Loop::traverse(visitproc visit, void* arg) {
   Py_VISIT(module_.get());
   Py_VISIT(as_keyword_.get());
   if (virtual_time_) Py_VISIT(virtual_time_->object());
+  if (const int result = contexts_.visit(visit, arg)) return result;
   Py_VISIT(thread_id);
   Py_VISIT(task_factory);
   Py_VISIT(current_handle);
@@ -257,6 +260,7 @@ int Loop::traverse(visitproc visit, void* arg) {
 
 void Loop::clear() {
   drop_everything();
+  contexts_.clear();
   as_keyword_.reset();
   Py_CLEAR(task_factory);
   Py_CLEAR(current_handle);

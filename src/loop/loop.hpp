@@ -33,6 +33,7 @@
 #include "loop/poll_policy.hpp"
 #include "loop/process_exits.hpp"
 #include "loop/ready_queue.hpp"
+#include "loop/shared_contexts.hpp"
 #include "loop/signal_pipe.hpp"
 #include "loop/sleeper.hpp"
 #include "loop/spinning.hpp"
@@ -179,6 +180,17 @@ class Loop {
   bool enter_context(PyObject* context);
   void leave_context();
 
+  // Which one that is (borrowed), if any.
+  PyObject* entered_context() const { return entered_context_; }
+
+  // What Handles share that were given no context.
+  SharedContexts& contexts() { return contexts_; }
+
+  // A Handle that has not run is gone. Callbacks let go of what nobody waits for when they return.
+  void released_snapshot() {
+    if (!in_turn_) contexts_.settle();
+  }
+
   // --- input and output --------------------------------------------------------------------------------------------
 
   WatchedDescriptors& descriptors() { return descriptors_; }
@@ -301,7 +313,10 @@ class Loop {
 
   enum Kind : unsigned { kHandle, kArrival, kStep, kCompletion };
 
-  Handle* make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
+  // When the callback of a Handle runs. One that runs often finds again what it has set in its context.
+  enum class Runs { kSoon, kAtItsTime, kOften };
+
+  Handle* make(Runs runs, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context);
   void renew_descriptors();
   bool run_once();
   bool run_turns(bool handles_signals);
@@ -323,7 +338,10 @@ class Loop {
   bool serve(ReadyItem item);
   bool serve_measured(ReadyItem item);
   int serve_arrival(uv::Poller* poller);
+  int run_shared(Handle* handle);
+  PyObject* call(Handle* handle);
   PyObject* run_in_other_context(Handle* handle);
+  int finish(Handle* handle, PyObject* result);
   int serve_signals();
   bool flush();
   void drop(ReadyItem item);
@@ -350,6 +368,7 @@ class Loop {
   IoObject* active_ = nullptr;
   std::unique_ptr<char, AlignedFree> read_buffer_;
   std::unique_ptr<AddressCache> addresses_;
+  SharedContexts contexts_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
   TimerSpacing timer_spacing_;
@@ -379,6 +398,7 @@ class Loop {
   uint32_t turn_ = 1;
   bool handles_signals_ = false;
   unsigned long running_thread_ = 0;
+  int waiting_for_callbacks_ = 0;
   std::mutex ran_mutex_;
   std::condition_variable ran_;
 

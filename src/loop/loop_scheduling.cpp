@@ -43,8 +43,12 @@ bool Loop::give_free(Handle* handle) {
   return true;
 }
 
-Handle* Loop::make(bool timer, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
-  Ref own_context = context ? Ref::borrow(context) : Ref::steal(PyContext_CopyCurrent());
+Handle* Loop::make(Runs runs, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
+  const bool timer = runs == Runs::kAtItsTime;
+  bool shared = false;
+  Ref own_context = Ref::steal(context                ? Py_NewRef(context)
+                               : runs == Runs::kOften ? PyContext_CopyCurrent()
+                                                      : contexts_.snapshot(&shared));
   if (!own_context) return nullptr;
   Ref overflow;
   if (count > Handle::kInlineArguments) [[unlikely]] {
@@ -62,6 +66,7 @@ Handle* Loop::make(bool timer, PyObject* callback, Arguments args, Py_ssize_t co
   if (!handle) return nullptr;
   handle->callback = Py_NewRef(callback);
   handle->context = own_context.release();
+  handle->shares_context = shared;
   handle->source_traceback = traceback.release();
   handle->overflow = overflow.release();
   handle->argument_count = static_cast<uint8_t>(count);
@@ -70,7 +75,7 @@ Handle* Loop::make(bool timer, PyObject* callback, Arguments args, Py_ssize_t co
 }
 
 Handle* Loop::make_handle(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
-  return make(false, callback, args, count, context);
+  return make(Runs::kOften, callback, args, count, context);
 }
 
 bool Loop::push(Handle* stolen) {
@@ -98,7 +103,7 @@ bool Loop::push_step(IoObject* io) {
 void Loop::push_completion(Completion* completion) { ready_.push(ReadyItem(completion, kCompletion)); }
 
 Handle* Loop::call_soon(PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
-  Handle* handle = make_handle(callback, args, count, context);
+  Handle* handle = make(Runs::kSoon, callback, args, count, context);
   if (!handle) return nullptr;
   Py_INCREF(reinterpret_cast<PyObject*>(handle));
   if (push(handle)) [[likely]]
@@ -108,7 +113,7 @@ Handle* Loop::call_soon(PyObject* callback, Arguments args, Py_ssize_t count, Py
 }
 
 TimerHandle* Loop::call_at(double when, PyObject* callback, Arguments args, Py_ssize_t count, PyObject* context) {
-  auto* handle = static_cast<TimerHandle*>(make(true, callback, args, count, context));
+  auto* handle = static_cast<TimerHandle*>(make(Runs::kAtItsTime, callback, args, count, context));
   if (!handle) return nullptr;
   handle->when = when;
   Py_INCREF(reinterpret_cast<PyObject*>(handle));

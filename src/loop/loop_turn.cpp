@@ -138,10 +138,12 @@ bool Loop::run_once() {
   if (!ok) {
     const SavedException saved;
     leave_context();
+    contexts_.settle();
     flush();
     return false;
   }
   leave_context();
+  contexts_.settle();
   if (!unflushed_.empty() && !flush()) return false;
   if (received_all_ == served && !expects_events_ && !uv_->awaits_room()) policy_.only_received();
   return true;
@@ -331,7 +333,9 @@ bool Loop::serve(ReadyItem item) {
         heartbeat->served(handle->callback);
       if (Py_REFCNT(handle) > 1 && !handle->tracked) handle->track();
       Py_DECREF(reinterpret_cast<PyObject*>(handle));
-      return status == 0;
+      if (status != 0) return false;
+      contexts_.settle();
+      return true;
     }
     case kArrival: {
       if (heartbeat) [[unlikely]]
@@ -367,22 +371,45 @@ int Loop::serve_arrival(uv::Poller* poller) {
 }
 
 int Loop::run_handle(Handle* handle) {
+  if (handle->shares_context) return run_shared(handle);
   if (handle->cancelled) return 0;
   ++counters.callbacks;
   PyObject* result = nullptr;
   if (enter_context(handle->context)) [[likely]] {
-    handle->running = true;
-    if (!handle->overflow) [[likely]] {
-      result = PyObject_Vectorcall(handle->callback, handle->slots + 1,
-                                   handle->argument_count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
-    } else {
-      result = PyObject_CallObject(handle->callback, handle->overflow);
-    }
+    result = call(handle);
   } else if (!PyContext_CheckExact(handle->context)) {
     result = run_in_other_context(handle);
   }
+  return finish(handle, result);
+}
+
+int Loop::run_shared(Handle* handle) {
+  const Ref context = Ref::steal(contexts_.begin(handle));
+  // Even what that let go of may have cancelled it.
+  if (handle->cancelled) return 0;
+  ++counters.callbacks;
+  PyObject* result = nullptr;
+  if (context && enter_context(context.get())) [[likely]] {
+    const SharedContexts::Look before(context.get());
+    result = call(handle);
+    // A Handle that alone had the snapshot has run in it, and may be kept.
+    const bool kept = !handle->shares_context && Py_REFCNT(handle) > 1;
+    if (kept || SharedContexts::Look(context.get()) != before) contexts_.spoilt(handle, context.get());
+  }
+  return finish(handle, result);
+}
+
+inline PyObject* Loop::call(Handle* handle) {
+  handle->running = true;
+  if (handle->overflow) [[unlikely]]
+    return PyObject_CallObject(handle->callback, handle->overflow);
+  return PyObject_Vectorcall(handle->callback, handle->slots + 1,
+                             handle->argument_count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+}
+
+inline int Loop::finish(Handle* handle, PyObject* result) {
   if (handle->running) [[likely]] {
-    if (!handle->threadsafe) [[likely]] {
+    if (waiting_for_callbacks_ == 0) [[likely]] {
       handle->running = false;
     } else {
       const std::lock_guard lock(ran_mutex_);
@@ -419,12 +446,14 @@ PyObject* Loop::run_in_other_context(Handle* handle) {
 
 void Loop::wait_for_callback(Handle* handle) {
   if (PyThread_get_thread_ident() == running_thread_) return;
+  ++waiting_for_callbacks_;
   PyThreadState* thread = PyEval_SaveThread();
   {
     std::unique_lock lock(ran_mutex_);
     ran_.wait(lock, [&] { return !handle->running; });
   }
   PyEval_RestoreThread(thread);
+  --waiting_for_callbacks_;
 }
 
 int Loop::run_debug(Handle* handle) {

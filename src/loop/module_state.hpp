@@ -21,6 +21,7 @@ struct TlsState;
 struct ModuleState {
   Names names;
   ContextKeyword context_keyword;
+  bool context_layout_is_known = false;
   TimeModule time;
   PyObject* module = nullptr;  // borrowed: the module owns the state
   PyTypeObject* handle_type = nullptr;

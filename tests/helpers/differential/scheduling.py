@@ -94,6 +94,7 @@ class Interpreter:
         self.done_callbacks = []
         # Nothing runs because something is thrown away.
         self.coroutines = []
+        self.tokens = []
         self.contexts = [contextvars.copy_context() for _ in range(2)]
         self.event = asyncio.Event()
         self.lock = asyncio.Lock()
@@ -252,10 +253,27 @@ class Interpreter:
         self.note("handle", which, handle.cancelled(), isinstance(handle, asyncio.TimerHandle), told(handle))
         if sys.version_info >= (3, 12):
             context = handle.get_context()
-            self.note("its context", [context is one for one in self.contexts], context.get(variable))
+            others = sum(context is other.get_context() for other in self.handles)
+            self.note("its context", [context is one for one in self.contexts], others, context.get(variable))
 
     def do_set(self, value):
         variable.set(value)
+
+    def do_set_and_keep(self, value):
+        self.tokens.append(variable.set(value))
+
+    def do_reset(self, which):
+        if self.tokens:
+            self.attempt("reset", variable.reset, self.tokens[which % len(self.tokens)])
+            self.note("after the reset", variable.get())
+
+    def do_inside_handle(self, which, body):
+        if sys.version_info < (3, 12) or not self.handles:
+            return
+        try:
+            self.handles[which % len(self.handles)].get_context().run(self.perform, body)
+        except RuntimeError as error:
+            self.note("inside handle", described(error))
 
     def do_inside(self, which, body):
         try:
