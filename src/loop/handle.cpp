@@ -68,11 +68,12 @@ PyObject* Handle::run(PyObject* self, PyObject*) {
   Handle* handle = handle_of(self);
   Loop* loop = handle->loop;
   if (!loop->contexts().separate(handle)) return nullptr;
-  // Where a callback calls this, it goes on in its own context.
-  const Ref outer = Ref::borrow(loop->entered_context());
-  if (loop->run_handle(handle) < 0) return nullptr;
-  loop->leave_context();
-  return !outer || loop->enter_context(outer.get()) ? none() : nullptr;
+  const bool running = handle->running;
+  PyObject* const outer = loop->begin_nested();
+  const int status = loop->run_handle(handle);
+  loop->end_nested(outer);
+  handle->running = running;
+  return status < 0 ? nullptr : none();
 }
 
 PyObject* Handle::arguments() const {

@@ -50,6 +50,7 @@ void Loop::renew_descriptors() {
   // The threads that were about to wake the loop are the parent's.
   wakes_claimed_.store(0);
   calls_under_way = 0;
+  waiting_for_callbacks_ = 0;
 }
 
 Loop::~Loop() {

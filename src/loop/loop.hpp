@@ -180,8 +180,9 @@ class Loop {
   bool enter_context(PyObject* context);
   void leave_context();
 
-  // Which one that is (borrowed), if any.
-  PyObject* entered_context() const { return entered_context_; }
+  // Around what a callback runs by itself, inside its own context.
+  PyObject* begin_nested() { return std::exchange(entered_context_, nullptr); }
+  void end_nested(PyObject* outer);
 
   // What Handles share that were given no context.
   SharedContexts& contexts() { return contexts_; }

@@ -390,11 +390,10 @@ int Loop::run_shared(Handle* handle) {
   ++counters.callbacks;
   PyObject* result = nullptr;
   if (context && enter_context(context.get())) [[likely]] {
-    const SharedContexts::Look before(context.get());
+    const SharedContexts::Look before = contexts_.look(context.get());
     result = call(handle);
-    // A Handle that alone had the snapshot has run in it, and may be kept.
-    const bool kept = !handle->shares_context && Py_REFCNT(handle) > 1;
-    if (kept || SharedContexts::Look(context.get()) != before) contexts_.spoilt(handle, context.get());
+    if (contexts_.look(context.get()) != before || entered_context_ != context.get())
+      contexts_.spoilt(handle, context.get());
   }
   return finish(handle, result);
 }
@@ -479,6 +478,12 @@ void Loop::leave_context() {
   // The thread state gives up what may be the last reference; it is held until the thread has left.
   const Ref alive = Ref::borrow(context);
   if (PyContext_Exit(context) < 0) PyErr_WriteUnraisable(self_);
+}
+
+void Loop::end_nested(PyObject* outer) {
+  const SavedException saved;
+  leave_context();
+  entered_context_ = outer;
 }
 
 void Loop::flush_later(IoObject* io) {

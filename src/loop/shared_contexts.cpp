@@ -14,39 +14,45 @@ PyObject* SharedContexts::new_snapshot() {
 
 PyObject* SharedContexts::begin(Handle* handle) {
   PyObject* snapshot = handle->context;
-  if (common_ && variables_of(common_.get()) == variables_of(snapshot)) [[likely]]
-    return running_ = Py_NewRef(common_.get());
   if (!has_others(snapshot)) {
     handle->shares_context = false;
-    if (snapshot == latest_.get()) common_ = std::move(latest_);
-    return running_ = Py_NewRef(snapshot);
+    if (snapshot == latest_.get()) clear();
+    return Py_NewRef(snapshot);
   }
-  PyObject* copy = PyContext_Copy(snapshot);
-  if (copy && snapshot == latest_.get()) common_ = Ref::borrow(copy);
-  return running_ = copy;
+  if (common_ && variables_of(common_.get()) == variables_of(snapshot)) [[likely]]
+    return running_ = Py_NewRef(common_.get());
+  // Before Python 3.12 the collector may run here, and anything with it.
+  const Ref held = Ref::borrow(snapshot);
+  Ref copy = Ref::steal(PyContext_Copy(snapshot));
+  if (!copy) return nullptr;
+  if (!handle->shares_context) return Py_NewRef(handle->context);
+  if (snapshot == latest_.get()) common_ = Ref::borrow(copy.get());
+  return running_ = copy.release();
 }
 
 void SharedContexts::spoilt(Handle* handle, PyObject* context) {
-  if (handle->shares_context) {
-    handle->shares_context = false;
-    Py_SETREF(handle->context, Py_NewRef(context));
-  }
-  if (context == common_.get()) common_.reset();
+  const Ref old_common = context == common_.get() ? std::move(common_) : Ref();
+  if (!handle->shares_context) return;
+  handle->shares_context = false;
+  Py_SETREF(handle->context, Py_NewRef(context));
 }
 
 bool SharedContexts::separate(Handle* handle) {
-  if (!handle->shares_context || handle->running) {
-    spoilt(handle, handle->shares_context ? running_ : handle->context);
+  if (!handle->shares_context) return true;
+  if (handle->running) {
+    spoilt(handle, running_);
     return true;
   }
-  PyObject* snapshot = handle->context;
-  if (has_others(snapshot)) {
-    PyObject* copy = PyContext_Copy(snapshot);
+  const Ref snapshot = Ref::borrow(handle->context);
+  // One of the references is this function's.
+  if (Py_REFCNT(snapshot.get()) > 2 + (snapshot.get() == latest_.get())) {
+    Ref copy = Ref::steal(PyContext_Copy(snapshot.get()));
     if (!copy) return false;
-    handle->context = copy;
-    Py_DECREF(snapshot);
-  } else if (snapshot == latest_.get()) {
-    latest_.reset();
+    // As above: meanwhile it may have run, or somebody else may have asked.
+    if (!handle->shares_context || handle->running) return separate(handle);
+    Py_SETREF(handle->context, copy.release());
+  } else if (snapshot.get() == latest_.get()) {
+    clear();
   }
   handle->shares_context = false;
   return true;

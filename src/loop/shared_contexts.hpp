@@ -24,11 +24,10 @@ class SharedContexts {
  public:
   // What tells when a callback returns whether its context is as it was, and nobody else's.
   struct Look {
-    explicit Look(PyObject* context) : variables(variables_of(context)), references(Py_REFCNT(context)) {}
     bool operator==(const Look&) const = default;
 
     const void* variables;
-    Py_ssize_t references;
+    Py_ssize_t references;  // but for the one that is held here, which may have gone meanwhile
   };
 
   // Where `known` is false (context_layout_is_known()), each Handle gets a copy.
@@ -48,6 +47,10 @@ class SharedContexts {
 
   // The context in which a Handle that shares one is to run: a new reference, nullptr with an exception set.
   PyObject* begin(Handle* handle);
+
+  Look look(PyObject* context) const {
+    return {variables_of(context), Py_REFCNT(context) - (context == common_.get())};
+  }
 
   // It has run, and has left `context` changed, or kept.
   void spoilt(Handle* handle, PyObject* context);

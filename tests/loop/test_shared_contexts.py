@@ -1,12 +1,14 @@
 """Callbacks that are scheduled alike share a context behind the scenes, which nobody is to notice."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import sys
 import threading
 import weakref
 
+import mainspring
 import pytest
 from helpers import turns
 
@@ -198,6 +200,122 @@ def test_a_callback_that_runs_another_goes_on_in_its_own_context(loop, schedule)
     ]
 
 
+def test_a_callback_may_run_another_inside_a_third_context(loop, schedule):
+    seen = []
+    schedule(lambda: contextvars.copy_context().run(inner._run))
+    inner = schedule(lambda: seen.append("inner"))
+    for number in range(3):
+        schedule(seen.append, number)
+    run_all(loop)
+    assert seen == ["inner", "inner", 0, 1, 2]
+
+
+def test_a_callback_cannot_run_itself(loop, schedule, caplog):
+    seen = []
+
+    def run_again():
+        seen.append(variable.get())
+        variable.set("once")
+        handle._run()
+        seen.append(variable.get())
+
+    handle = schedule(run_again)
+    schedule(lambda: seen.append(variable.get()))
+    run_all(loop)
+    assert seen == ["unset", "once", "unset"]
+    assert "cannot enter context" in caplog.text
+
+
+def test_a_callback_survives_another_that_wants_to_leave(loop, schedule):
+    seen = []
+    same = Value()
+
+    def leave():
+        raise KeyboardInterrupt
+
+    def outer():
+        tokens.append(variable.set(same))
+        with pytest.raises(KeyboardInterrupt):
+            inner._run()
+        inner.cancel()
+        seen.append(variable.get() is same)
+
+    def give():
+        with pytest.raises(ValueError, match="was created in a different Context"):
+            variable.reset(tokens[0])
+        seen.append(variable.get() is same)
+
+    tokens = []
+    token = variable.set(same)
+    for callback in [outer, give, give]:
+        schedule(callback)
+    inner = schedule(leave)
+    run_all(loop)
+    variable.reset(token)
+    assert seen == [True] * 3
+
+
+def test_a_handle_keeps_the_context_of_its_token(loop, schedule):
+    """Even where somebody else's context was used meanwhile, and the variable was set to what it was."""
+    tokens = []
+    same = Value()
+    token = variable.set(same)
+    other = contextvars.copy_context()
+    other.run(contextvars.ContextVar("another").set, 1)
+
+    def take():
+        tokens.append(variable.set(same))
+        other.run(schedule, int)
+
+    handle = schedule(take)
+    schedule(int)
+    run_all(loop)
+    variable.reset(token)
+    context_of(handle).run(variable.reset, tokens[0])
+
+
+@pytest.mark.parametrize("base", [asyncio.SelectorEventLoop, mainspring.Loop])
+def test_a_handle_that_the_exception_handler_keeps_has_its_context(base):
+    class Keeps(base):
+        def call_exception_handler(self, context):
+            failed.append(context["handle"])
+
+    def fail():
+        handles.append(loop.call_soon(change))
+        raise LookupError
+
+    def change():
+        tokens.append(variable.set("changed"))
+
+    failed, handles, tokens = [], [], []
+    with contextlib.closing(Keeps()) as loop:
+        loop.call_soon(fail)
+        run_all(loop)
+    assert context_of(failed[0]) is not context_of(handles[0])
+    assert context_of(failed[0]).get(variable) is None
+    with pytest.raises(ValueError, match="was created in a different Context"):
+        context_of(failed[0]).run(variable.reset, tokens[0])
+
+
+def test_a_value_goes_when_the_last_callback_replaces_it(loop, schedule):
+    dead = []
+
+    def replace():
+        dead.append(reference() is None)
+        variable.set(None)
+        dead.append(reference() is None)
+
+    value = Value()
+    token = variable.set(value)
+    schedule(int)
+    schedule(replace)
+    variable.reset(token)
+    reference = weakref.ref(value)
+    del value, token
+    run_all(loop)
+    assert dead == [False, True]
+
+
 def test_contexts_of_several_threads_stay_apart(loop):
     seen = []
 
@@ -299,18 +417,3 @@ def test_many_callbacks_have_few_contexts(mainspring_loop):
     assert found[1] <= 4
     gc.collect()
     assert contexts() == before
-
-
-def test_a_callback_that_schedules_the_next_makes_no_new_contexts(mainspring_loop):
-    found = set()
-    left = 100
-
-    def step():
-        nonlocal left
-        found.add(sum(type(one) is contextvars.Context for one in gc.get_objects()))
-        left -= 1
-        mainspring_loop.call_soon(step if left else mainspring_loop.stop)
-
-    mainspring_loop.call_soon(step)
-    mainspring_loop.run_forever()
-    assert max(found) - min(found) <= 1
