@@ -97,6 +97,38 @@ TEST_CASE("equal deadlines keep their order when they were inserted at different
   for (size_t i = 0; i < nodes.size(); ++i) REQUIRE(popped[i] == &nodes[i]);
 }
 
+TEST_CASE("a crowded tick comes out in order, equal deadlines in the order of insertion") {
+  const int64_t tick = int64_t{1} << 20;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    std::mt19937_64 random(seed);
+    TimerWheel wheel;
+    wheel.pop_due(kSecond);
+    // Few different deadlines or many, in one tick or in three, some of them set when it was further away.
+    const uint64_t differences = seed % 2 ? 50 : 3 * static_cast<uint64_t>(tick);
+    const int64_t first = 5000 * tick + (seed % 3 ? 0 : tick / 2);
+    std::vector<TimerNode> nodes(4000);
+    std::multimap<int64_t, TimerNode*> reference;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (i == nodes.size() / 2) wheel.pop_due(first - 3 * tick);
+      const int64_t deadline = first + static_cast<int64_t>(random() % differences);
+      wheel.insert(&nodes[i], deadline);
+      reference.emplace(deadline, &nodes[i]);
+    }
+    int64_t now = first - 1;
+    while (!reference.empty()) {
+      while (reference.begin()->first > now) now += tick / 7;
+      REQUIRE(wheel.pop_due(now) == reference.begin()->second);
+      reference.erase(reference.begin());
+      if (reference.size() % 5 == 0 && reference.size() > 100) {
+        const auto victim = std::next(reference.begin(), static_cast<long>(random() % 100));
+        wheel.remove(victim->second);
+        reference.erase(victim);
+      }
+    }
+    REQUIRE(wheel.empty());
+  }
+}
+
 TEST_CASE("random inserts, removals and clocks agree with a multimap") {
   for (unsigned seed = 0; seed < 8; ++seed) {
     std::mt19937_64 random(seed);
