@@ -4,8 +4,8 @@
 //
 //   - A deadline in a later tick (2^20 ns, about a millisecond) waits in the slot of its tick: eight levels of 64
 //     slots, each level 64 times as coarse as the one below. Inserting and removing are a few pointer writes.
-//   - When a tick begins, the timers of its slot are sorted into `run_`, the earliest last, by deadline and, among equal
-//     deadlines, by order of insertion. Their keys are beside them, so that sorting a million looks at no node.
+//   - When a tick begins, the timers of its slot are sorted into `run_`, the earliest last, by deadline and, where that
+//     is equal, by order of insertion. Their keys are beside them, so that sorting a million looks at no node.
 //   - A deadline that is set within the current tick, or before, is in `heap_`, in the same order. Timers leave the
 //     wheel only through these two, so they fire in exact order.
 //
