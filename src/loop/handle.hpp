@@ -60,6 +60,15 @@ struct Handle {
   // runs.
   void wait_while_running();
 
+  // Whether others have the callback and each argument, too, so that nothing is finalized with this Handle.
+  bool drops_nothing() const {
+    if (overflow || Py_REFCNT(callback) == 1) return false;
+    for (int i = 0; i < argument_count; ++i) {
+      if (Py_REFCNT(slots[1 + i]) == 1) return false;
+    }
+    return true;
+  }
+
   // Drops the callback and its arguments.
   void drop_callback();
 

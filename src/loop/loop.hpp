@@ -189,7 +189,7 @@ class Loop {
 
   // A Handle that has not run is gone. Callbacks let go of what nobody waits for when they return.
   void released_snapshot() {
-    if (!in_turn_) contexts_.settle();
+    if (!in_turn_ && contexts_.unsettled()) contexts_.clear();
   }
 
   // --- input and output --------------------------------------------------------------------------------------------
@@ -342,7 +342,9 @@ class Loop {
   int run_shared(Handle* handle);
   PyObject* call(Handle* handle);
   PyObject* run_in_other_context(Handle* handle);
+  void finish_running(Handle* handle);
   int finish(Handle* handle, PyObject* result);
+  void settle_contexts();
   int serve_signals();
   bool flush();
   void drop(ReadyItem item);

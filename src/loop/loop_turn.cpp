@@ -137,13 +137,13 @@ bool Loop::run_once() {
   in_turn_ = false;
   if (!ok) {
     const SavedException saved;
+    settle_contexts();
     leave_context();
-    contexts_.settle();
     flush();
     return false;
   }
+  settle_contexts();
   leave_context();
-  contexts_.settle();
   if (!unflushed_.empty() && !flush()) return false;
   if (received_all_ == served && !expects_events_ && !uv_->awaits_room()) policy_.only_received();
   return true;
@@ -322,19 +322,24 @@ void Loop::take_arrivals() {
 
 bool Loop::serve(ReadyItem item) {
   Heartbeat* const heartbeat = watched_;
+  if (item.kind() != kHandle) leave_context();
   switch (item.kind()) {
     case kHandle: {
       auto* handle = item.as<Handle>();
       if (heartbeat) [[unlikely]]
         heartbeat->busy(reinterpret_cast<PyObject*>(handle));
       int status = 0;
-      if (!handle->cancelled) status = debug ? run_debug(handle) : run_handle(handle);
+      if (!handle->cancelled) {
+        status = debug ? run_debug(handle) : run_handle(handle);
+      } else {
+        leave_context();
+      }
       if (heartbeat) [[unlikely]]
         heartbeat->served(handle->callback);
       if (Py_REFCNT(handle) > 1 && !handle->tracked) handle->track();
       Py_DECREF(reinterpret_cast<PyObject*>(handle));
       if (status != 0) return false;
-      contexts_.settle();
+      settle_contexts();
       return true;
     }
     case kArrival: {
@@ -392,10 +397,21 @@ int Loop::run_shared(Handle* handle) {
   if (context && enter_context(context.get())) [[likely]] {
     const SharedContexts::Look before = contexts_.look(context.get());
     result = call(handle);
-    if (contexts_.look(context.get()) != before || entered_context_ != context.get())
-      contexts_.spoilt(handle, context.get());
+    const bool spoilt = contexts_.look(context.get()) != before || entered_context_ != context.get();
+    if (spoilt) contexts_.spoilt(handle, context.get());
+    // The next one may run in the same context. But what is finalized does that outside.
+    if (result == Py_None && !spoilt && !debug && Py_REFCNT(handle) == 1 && handle->drops_nothing()) {
+      finish_running(handle);
+      return 0;
+    }
   }
   return finish(handle, result);
+}
+
+inline void Loop::settle_contexts() {
+  if (!contexts_.unsettled()) return;
+  leave_context();
+  contexts_.clear();
 }
 
 inline PyObject* Loop::call(Handle* handle) {
@@ -406,16 +422,18 @@ inline PyObject* Loop::call(Handle* handle) {
                              handle->argument_count | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
 }
 
-inline int Loop::finish(Handle* handle, PyObject* result) {
-  if (handle->running) [[likely]] {
-    if (waiting_for_callbacks_ == 0) [[likely]] {
-      handle->running = false;
-    } else {
-      const std::lock_guard lock(ran_mutex_);
-      handle->running = false;
-      ran_.notify_all();
-    }
+inline void Loop::finish_running(Handle* handle) {
+  if (waiting_for_callbacks_ == 0) [[likely]] {
+    handle->running = false;
+  } else {
+    const std::lock_guard lock(ran_mutex_);
+    handle->running = false;
+    ran_.notify_all();
   }
+}
+
+inline int Loop::finish(Handle* handle, PyObject* result) {
+  finish_running(handle);
   int status = 0;
   if (result) [[likely]] {
     // Dropping the result or the Handle may run finalizers that want to enter the context: an exception that was never
@@ -495,6 +513,7 @@ void Loop::flush_later(IoObject* io) {
 }
 
 bool Loop::flush() {
+  leave_context();
   // Protocol methods called on the way (pause_writing) may write again; that is sent in the same pass.
   bool ok = true;
   while (!unflushed_.empty()) {

@@ -58,11 +58,10 @@ class SharedContexts {
   // Whatever a Handle shares is its own from now on. False with an exception set.
   bool separate(Handle* handle);
 
-  // After a callback, or outside one: lets go of what no Handle waits for. May run finalizers.
-  void settle() {
-    if (latest_ ? Py_REFCNT(latest_.get()) == 1 : bool(common_)) clear();
-  }
+  // Whether no Handle waits any more: after a callback, or outside one, it is time for clear().
+  bool unsettled() const { return latest_ ? Py_REFCNT(latest_.get()) == 1 : bool(common_); }
 
+  // May run finalizers.
   void clear();
   int visit(visitproc visit, void* arg) const;
 

@@ -398,6 +398,45 @@ def test_a_finalizer_that_schedules_or_cancels_harms_nothing(loop):
         assert ran == ["sees it", "next", "scheduled by a finalizer"]
 
 
+def test_what_goes_with_a_callback_is_finalized_outside_its_context(loop, schedule):
+    seen = []
+
+    class Noisy:
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self, *_):
+            seen.append(("called", self.name, variable.get()))
+            return Noisy(f"result of {self.name}") if self.name == "third" else None
+
+        def __del__(self):
+            seen.append(("gone", self.name, variable.get()))
+            if self.name != "cancelled":
+                variable.set("by a finalizer")
+                variable.set("outside")
+
+    def plain(*_):
+        seen.append(("called", "plain", variable.get()))
+
+    def schedule_all():
+        variable.set("inside")
+        for call in [(plain,), (Noisy("first"),), (plain, Noisy("argument")), (plain,), (Noisy("third"),), (plain,)]:
+            schedule(*call)
+        schedule(Noisy("cancelled")).cancel()
+        schedule(plain)
+
+    variable.set("outside")
+    contextvars.copy_context().run(schedule_all)
+    run_all(loop)
+    variable.set("unset")
+    called = [event[1:] for event in seen if event[0] == "called"]
+    gone = {event[1]: event[2] for event in seen if event[0] == "gone"}
+    assert called == [(name, "inside") for name in ["plain", "first", "plain", "plain", "third", "plain", "plain"]]
+    # The one that was cancelled goes at once.
+    assert gone.pop("cancelled") == "inside"
+    assert gone == dict.fromkeys(["first", "argument", "third", "result of third"], "outside")
+
+
 def test_many_callbacks_have_few_contexts(mainspring_loop):
     def contexts():
         return sum(type(one) is contextvars.Context for one in gc.get_objects())
