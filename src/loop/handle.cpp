@@ -41,6 +41,7 @@ PyObject* Handle::cancel(PyObject* self, PyObject*) {
     PyObject* text = PyObject_Repr(self);
     handle->cancelled = false;
     if (!text) return nullptr;
+    handle->was_debugged = true;
     Py_XSETREF(handle->saved_repr, text);
   }
   handle->cancelled = true;
@@ -86,6 +87,10 @@ PyObject* Handle::arguments() const {
 }
 
 void Handle::drop_callback() {
+  if (argument_count == 0 && !overflow) {
+    Py_XDECREF(std::exchange(callback, nullptr));
+    return;
+  }
   // Everything is detached before the first reference goes: finalizers run Python, which may look at the Handle.
   PyObject* old[2 + kInlineArguments];
   int count = 0;
@@ -133,8 +138,11 @@ void Handle::dealloc(PyObject* self) {
   }
   if (handle->weak_references) PyObject_ClearWeakRefs(self);
   handle->drop_callback();
-  Py_CLEAR(handle->source_traceback);
-  Py_CLEAR(handle->saved_repr);
+  if (handle->was_debugged) [[unlikely]] {
+    handle->was_debugged = false;
+    Py_CLEAR(handle->source_traceback);
+    Py_CLEAR(handle->saved_repr);
+  }
   Py_CLEAR(handle->context);
   if (handle->shares_context) handle->loop->released_snapshot();
   const Ref loop = Ref::steal(handle->loop->self());

@@ -21,22 +21,24 @@ class Loop;
 struct Handle {
   static constexpr int kInlineArguments = 3;
 
+  // What each callback needs is in one cache line: CPython's allocator puts objects of this size 16 bytes before one.
   PyObject_HEAD Loop* loop;  // with a reference to its Python object
   PyObject* weak_references;
-  PyObject* callback;          // nullptr once cancelled
-  PyObject* context;           // its own, or a snapshot that it shares
-  PyObject* source_traceback;  // debug mode: a list; else nullptr
-  PyObject* saved_repr;        // debug mode: what repr() was when it was cancelled
-  PyObject* overflow;          // a tuple of all arguments when there are more than three
-  uint8_t argument_count;      // of the inline ones
+  PyObject* callback;      // nullptr once cancelled
+  PyObject* context;       // its own, or a snapshot that it shares
+  PyObject* overflow;      // a tuple of all arguments when there are more than three
+  uint8_t argument_count;  // of the inline ones
   bool cancelled;
   bool running;
   bool tracked;
-  bool is_timer;
-  bool threadsafe;      // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
-  bool shares_context;  // see SharedContexts
-  bool detached;        // cancelled while it ran: the program sees no callback and no arguments any more
+  bool is_timer : 1;
+  bool was_debugged : 1;  // the last two fields may be set
+  bool threadsafe;        // from call_soon_threadsafe() on Python 3.14 or newer; see wait_while_running()
+  bool shares_context;    // see SharedContexts
+  bool detached;          // cancelled while it ran: the program sees no callback and no arguments any more
   PyObject* slots[1 + kInlineArguments];
+  PyObject* source_traceback;  // debug mode: a list; else nullptr
+  PyObject* saved_repr;        // debug mode: what repr() was when it was cancelled
 
   static PyObject* get_context(PyObject* self, PyObject*);
   static PyObject* cancel(PyObject* self, PyObject*);

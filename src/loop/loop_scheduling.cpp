@@ -24,6 +24,7 @@ Handle* Loop::take_free(bool timer) {
     handle->saved_repr = nullptr;
     handle->overflow = nullptr;
     handle->is_timer = timer;
+    handle->was_debugged = false;
     handle->tracked = false;
     if (timer) new (static_cast<TimerNode*>(static_cast<TimerHandle*>(handle))) TimerNode();
   }
@@ -67,7 +68,10 @@ Handle* Loop::make(Runs runs, PyObject* callback, Arguments args, Py_ssize_t cou
   handle->callback = Py_NewRef(callback);
   handle->context = own_context.release();
   handle->shares_context = shared;
-  handle->source_traceback = traceback.release();
+  if (traceback) [[unlikely]] {
+    handle->was_debugged = true;
+    handle->source_traceback = traceback.release();
+  }
   handle->overflow = overflow.release();
   handle->argument_count = static_cast<uint8_t>(count);
   for (Py_ssize_t i = 0; i < count; ++i) handle->slots[1 + i] = Py_NewRef(args[i]);
