@@ -43,15 +43,15 @@ bool SharedContexts::separate(Handle* handle) {
     spoilt(handle, running_);
     return true;
   }
-  const Ref snapshot = Ref::borrow(handle->context);
-  // One of the references is this function's.
-  if (Py_REFCNT(snapshot.get()) > 2 + (snapshot.get() == latest_.get())) {
-    Ref copy = Ref::steal(PyContext_Copy(snapshot.get()));
+  PyObject* snapshot = handle->context;
+  if (has_others(snapshot)) {
+    const Ref held = Ref::borrow(snapshot);
+    Ref copy = Ref::steal(PyContext_Copy(snapshot));
     if (!copy) return false;
     // As above: meanwhile it may have run, or somebody else may have asked.
     if (!handle->shares_context || handle->running) return separate(handle);
     Py_SETREF(handle->context, copy.release());
-  } else if (snapshot.get() == latest_.get()) {
+  } else if (snapshot == latest_.get()) {
     clear();
   }
   handle->shares_context = false;
