@@ -47,15 +47,18 @@ class CountingServerWorkload:
             served += 1
 
         async with self.start(count) as port, self._asking(port, clients_cpu) as clients:
-            deadline = time.monotonic() + PATIENCE
-            while served == 0 and clients.poll() is None and time.monotonic() < deadline:
-                await asyncio.sleep(0.01)
+
+            async def more_than(number: int) -> None:
+                deadline = time.monotonic() + PATIENCE
+                while served <= number and clients.poll() is None and time.monotonic() < deadline:
+                    await asyncio.sleep(0.01)
+
+            await more_than(0)
             await asyncio.sleep(windows.warmup)
             before, processor, wall = served, time.process_time(), time.perf_counter()
             await asyncio.sleep(windows.server)
             # A machine that is busy elsewhere may let none be served in a short window, which then ends with the first.
-            while served == before and clients.poll() is None and time.perf_counter() - wall < PATIENCE:
-                await asyncio.sleep(0.01)
+            await more_than(before)
             requests, processor, wall = served - before, time.process_time() - processor, time.perf_counter() - wall
             if clients.poll() is not None:
                 raise RuntimeError(f"the clients ended with {clients.returncode}")

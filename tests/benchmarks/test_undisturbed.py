@@ -56,19 +56,25 @@ def test_the_load_generator_reports_the_stretches_of_its_window():
     assert 0 < server_seconds <= figures["server_seconds"]
 
 
-def test_where_answers_are_few_the_window_is_one_stretch():
+def figures_of_slow_server(delay, **windows):
+    """What the load generator says of a server that answers its one connection after ``delay`` seconds."""
+
     async def slow(reader, writer):
         while data := await reader.read(64):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(delay)
             writer.write(data)
         writer.close()
 
     async def main():
         async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            return await in_thread(lambda: run_generator("echo", port, connections=1, size=64, warmup=0, duration=0.2))
+            return await in_thread(lambda: run_generator("echo", port, connections=1, size=64, **windows))
 
-    figures = asyncio.run(main())
+    return asyncio.run(main())
+
+
+def test_where_answers_are_few_the_window_is_one_stretch():
+    figures = figures_of_slow_server(0.05, warmup=0, duration=0.2)
     [[requests, seconds, server_seconds, p999]] = figures["stretches"]
     assert p999 == figures["p999_us"] >= 50_000
     assert requests == figures["requests"]
@@ -78,19 +84,7 @@ def test_where_answers_are_few_the_window_is_one_stretch():
 
 # As on a machine that is busy elsewhere: what was asked for before the window is answered after its end.
 def test_a_window_without_an_answer_ends_with_the_first_one():
-    async def slow(reader, writer):
-        while data := await reader.read(64):
-            await asyncio.sleep(0.3)
-            writer.write(data)
-        writer.close()
-
-    async def main():
-        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            options = {"connections": 1, "size": 64, "warmup": 0.01, "duration": 0.01}
-            return await in_thread(lambda: run_generator("echo", port, **options))
-
-    figures = asyncio.run(main())
+    figures = figures_of_slow_server(0.3, warmup=0.01, duration=0.01)
     assert figures["requests"] == 1
     assert figures["errors"] == 0
     assert figures["seconds"] > 0.2
