@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager, nullcontext
+from itertools import count
 
 import pytest
 from mainspring.benchmarks.generator import run_generator
@@ -89,6 +90,34 @@ def test_a_window_without_an_answer_ends_with_the_first_one():
     assert figures["errors"] == 0
     assert figures["seconds"] > 0.2
     assert [requests for requests, *_ in figures["stretches"]] == [1]
+
+
+# A loop may accept one connection a turn. Under load that takes seconds for a thousand of them.
+def test_each_connection_has_had_an_answer_before_the_load_begins():
+    events = []
+    numbers = count()
+
+    async def slow(reader, writer):
+        number = next(numbers)
+        while data := await reader.read(64):
+            events.append(("asks", number))
+            await asyncio.sleep(0.01)
+            events.append(("is answered", number))
+            writer.write(data)
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return await in_thread(
+                lambda: run_generator("echo", port, connections=5, size=64, warmup=0, duration=0.05)
+            )
+
+    figures = asyncio.run(main())
+    assert events[:10] == [(event, number) for number in range(5) for event in ("asks", "is answered")]
+    assert events[10][0] == "asks"
+    assert figures["requests"] > 0
+    assert figures["errors"] == 0
 
 
 def test_a_client_waits_for_its_first_answer_after_the_window():
