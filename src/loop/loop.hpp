@@ -206,8 +206,8 @@ class Loop {
   void hold(IoObject* io);
   void release(IoObject* io);
 
-  // Remembers that `io` has output to send when the turn's callbacks have run.
-  void flush_later(IoObject* io);
+  // Remembers that `io` has output to send when the turn's callbacks have run, so many bytes more than before.
+  void flush_later(IoObject* io, size_t bytes);
 
   // The number of a descriptor is the loop's own now: what the program registered under it was closed without a word.
   void forget_registered(int fd);
@@ -374,6 +374,7 @@ class Loop {
   SharedContexts contexts_;
   PyObject* entered_context_ = nullptr;
   int64_t unflushed_since_ = 0;
+  size_t unflushed_bytes_ = 0;
   TimerSpacing timer_spacing_;
   int stream_writer_turns_ = 0;
 

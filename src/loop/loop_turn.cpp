@@ -13,6 +13,9 @@ namespace {
 // callbacks. Not less, because output that is sent one by one wakes its reader each time, at the sender's cost.
 constexpr int64_t kFlushInterval = 500'000;  // ns
 
+// Nor does more output than this wait: what is sent later has left the processor's cache.
+constexpr size_t kFlushBytes = 128 * 1024;
+
 // As long does a thread wait that is to be woken when the loop lets go of the GIL.
 constexpr int64_t kOwedInterval = 50'000;  // ns
 
@@ -173,7 +176,10 @@ bool Loop::serve_ready() {
       ok = measured ? serve_measured(item) : serve(item);
       batch_.add(counters.bytes_received - received, ready_.size() - ready);
     }
-    if (!unflushed_.empty() && ok && monotonic_ns() - unflushed_since_ > kFlushInterval) ok = flush();
+    if (!unflushed_.empty() && ok &&
+        (unflushed_bytes_ > kFlushBytes || monotonic_ns() - unflushed_since_ > kFlushInterval)) {
+      ok = flush();
+    }
     if (owed_ && monotonic_ns() - owed_since_ > kOwedInterval) wake_owed();
   }
   if (!arrived) batch_.none();
@@ -504,7 +510,8 @@ void Loop::end_nested(PyObject* outer) {
   entered_context_ = outer;
 }
 
-void Loop::flush_later(IoObject* io) {
+void Loop::flush_later(IoObject* io, size_t bytes) {
+  unflushed_bytes_ += bytes;
   if (io->flush_pending) return;
   if (unflushed_.empty()) unflushed_since_ = monotonic_ns();
   unflushed_.push_back(io);
@@ -516,6 +523,7 @@ bool Loop::flush() {
   leave_context();
   // Protocol methods called on the way (pause_writing) may write again; that is sent in the same pass.
   bool ok = true;
+  unflushed_bytes_ = 0;
   while (!unflushed_.empty()) {
     std::vector<IoObject*> batch;
     batch.swap(unflushed_);

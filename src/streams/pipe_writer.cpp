@@ -91,7 +91,7 @@ PyObject* PipeWriter::write(PyObject* self, PyObject* data) {
   } else if (writer->waits_for_reader()) {
     status = writer->flow_.maybe_pause(writer, writer->queue_.size());
   } else if (writer->loop_->in_turn() && writer->queue_.size() <= std::min(writer->flow_.high(), kGatherLimit)) {
-    writer->loop_->flush_later(&writer->io_);
+    writer->loop_->flush_later(&writer->io_, writer->queue_.size() - waited);
   } else {
     status = writer->send_queued();
   }

@@ -198,7 +198,7 @@ int SocketTransport::after_write(size_t waited) {
   // Waiting for the peer already: the queue grows until it reads.
   if (waits_for_peer()) return flow_.maybe_pause(this, queue_.size());
   if (loop_->in_turn() && queue_.size() <= flush_threshold()) {
-    loop_->flush_later(&io_);
+    loop_->flush_later(&io_, queue_.size() - waited);
     return 0;
   }
   return send_queued();
