@@ -109,9 +109,7 @@ def test_each_connection_has_had_an_answer_before_the_load_begins():
     async def main():
         async with await asyncio.start_server(slow, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            return await in_thread(
-                lambda: run_generator("echo", port, connections=5, size=64, warmup=0, duration=0.05)
-            )
+            return await in_thread(lambda: run_generator("echo", port, connections=5, size=64, warmup=0, duration=0.05))
 
     figures = asyncio.run(main())
     assert events[:10] == [(event, number) for number in range(5) for event in ("asks", "is answered")]
