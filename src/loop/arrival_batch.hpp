@@ -16,7 +16,7 @@ namespace mainspring {
 
 class ArrivalBatch {
  public:
-  static constexpr int64_t kBytes = 1024 * 1024;
+  static constexpr int64_t kBytes = 128 * 1024;
   static constexpr size_t kCallbacks = 64;
 
   // A turn comes to its first arrival, after so many other things.
