@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -17,12 +18,18 @@ class UsageError(Exception):
 def exit_status(program: str, command: Callable[[], int]) -> int:
     """What the command returns; where it cannot go on, a line on standard error and the status for that."""
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
     except (UsageError, ReportError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except LoopDidNotStartError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever reads the output has gone, as `head` does. What is left in the buffer would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)

@@ -67,7 +67,17 @@ def draw_series(series: Series, found: dict[str, dict[int, float]], report: Repo
     below.set_ylabel("speed over the\ndefault loop's", color=INK)
     below.set_xlabel(series.size_label, color=INK)
     figure.suptitle(series.title, x=0.02, y=0.985, ha="left", fontweight="bold", fontsize=13, color=INK)
-    above.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=len(found), frameon=False, fontsize=9.5)
+    # As wide as the picture: there may be eight of them.
+    figure.legend(
+        *above.get_legend_handles_labels(),
+        loc="upper left",
+        bbox_to_anchor=(0.01, 0.945),
+        ncols=len(found),
+        frameon=False,
+        fontsize=9.5,
+        handlelength=1.7,
+        columnspacing=1.4,
+    )
     figure.subplots_adjust(left=0.135, right=0.965, top=0.885, bottom=0.17)
     figure.text(0.02, 0.012, footer(report, 165), fontsize=6.6, color=MUTED, va="bottom")
     return save(figure, path)

@@ -1,5 +1,6 @@
 """`mainspring bench --from`: saved results shown and drawn again."""
 
+import os
 import subprocess
 import sys
 
@@ -93,3 +94,17 @@ def test_a_wrong_file(tmp_path):
     shown = bench("--from", tmp_path / "none.json")
     assert shown.returncode == 2
     assert "cannot read" in shown.stderr
+
+
+def test_output_that_nobody_reads_any_more():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as gone:
+        finished = subprocess.run(
+            [sys.executable, "-m", "mainspring", "bench", "--list"],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (finished.returncode, finished.stderr) == (1, "")
