@@ -75,6 +75,8 @@ class SocketTransport : public Transport {
   static const IoKind kKind;
   static constexpr size_t kGatherLimit = 64 * 1024;
   static constexpr int kMostVectors = 1024;
+  // Of an arrival, so that the other connections have their turn: 2 MiB of the loop's buffer.
+  static constexpr int kMostPieces = 8;
 
   static int serve(void* owner, int events);
   static int flush(IoObject* io);
@@ -83,6 +85,7 @@ class SocketTransport : public Transport {
   static PyObject* find_info(IoObject* io, PyObject* name);
   static PyObject* connect(IoObject* io);
 
+  int read_arrival();
   int read();
   int read_into_protocol();
   int read_into_sink();
@@ -119,6 +122,7 @@ class SocketTransport : public Transport {
   bool is_tcp_;
   bool buffered_;
   bool peer_ended_;  // of the arrival that is being served
+  bool filled_;      // by its last piece, the buffer that it was received into
   bool sink_;        // the protocol is native; see ByteSink
   bool eof_written_;
   bool eof_received_;

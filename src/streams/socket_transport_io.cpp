@@ -25,7 +25,7 @@ int SocketTransport::serve(void* owner, int events) {
   const int64_t started = transport->loop_->debug ? transport->loop_->duration_clock() : 0;
   int status = 0;
   transport->peer_ended_ = events & uv::Poller::kEnded;
-  if (events & uv::Poller::kReadable) status = transport->read();
+  if (events & uv::Poller::kReadable) status = transport->read_arrival();
   if (status == 0 && (events & uv::Poller::kWritable)) status = transport->write_ready();
   if (status == 0 && transport->loop_->debug) {
     status = transport->loop_->report_slow(transport->object(), started);
@@ -34,6 +34,20 @@ int SocketTransport::serve(void* owner, int events) {
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
+
+// A message of megabytes is received in pieces of the buffer. To take several at once leaves the peer's sending to the
+// peer: each that is taken alone lets the kernel send the next in the course of it. In between nothing may come that
+// would have had its turn: what the pieces make ready, or the end of the loop's run.
+int SocketTransport::read_arrival() {
+  const size_t ready = loop_->ready_count();
+  int pieces = 0;
+  int status;
+  do {
+    filled_ = false;
+    status = read();
+  } while (status == 0 && filled_ && ++pieces < kMostPieces && loop_->ready_count() == ready && !loop_->stopping);
+  return status;
+}
 
 int SocketTransport::read() {
   if (lost() || paused_ || closing_ || !open_) return 0;
@@ -54,7 +68,8 @@ int SocketTransport::read_into_sink() {
 
 void SocketTransport::received(ssize_t size, size_t room) {
   loop_->counters.received(static_cast<size_t>(size));
-  if (static_cast<size_t>(size) >= room || peer_ended_) return;
+  filled_ = static_cast<size_t>(size) >= room;
+  if (filled_ || peer_ended_) return;
   io_.poller->emptied();
   loop_->received_all();
 }
