@@ -1,4 +1,4 @@
-"""What has arrived in one go is received in pieces of the buffer, and what a piece causes happens before the next one."""
+"""What has arrived is received in pieces of the buffer, and what a piece causes happens before the next one."""
 
 import asyncio
 import socket
