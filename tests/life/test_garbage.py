@@ -119,19 +119,24 @@ def abandon(loop_factory, kind, authority, debug):
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_abandoned_loops_leave_nothing(loop_factory, kind, authority, debug):
-    rounds = int(os.environ.get("MAINSPRING_LIFE_ROUNDS", "13"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        blocks = []
-        for number in range(rounds):
+    rounds = int(os.environ.get("MAINSPRING_LIFE_ROUNDS", "13")) - WARM_UP
+
+    def held_after(rounds):
+        for _ in range(rounds):
             references = abandon(loop_factory, kind, authority, debug)
             gc.collect()
             gc.collect()
             assert [reference() for reference in references if reference() is not None] == []
-            del references
-            if number in (WARM_UP - 1, rounds - 1):
-                blocks.append((sys.getallocatedblocks(), len(gc.get_objects()), len(open_descriptors())))
+        return sys.getallocatedblocks(), len(gc.get_objects()), len(open_descriptors())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        before = held_after(WARM_UP)
+        after = held_after(rounds)
+        if after[0] - before[0] >= 60 * rounds:
+            # A cache of the interpreter's has grown, which it does once; what each loop leaves is left again.
+            before, after = after, held_after(rounds)
     # Caches of the interpreter's may still grow a little; a loop with a connection is some hundred blocks.
-    assert blocks[1][0] - blocks[0][0] < 60 * (rounds - WARM_UP)
-    assert blocks[1][1] - blocks[0][1] < 2 * (rounds - WARM_UP)
-    assert blocks[1][2] == blocks[0][2]
+    assert after[0] - before[0] < 60 * rounds
+    assert after[1] - before[1] < 2 * rounds
+    assert after[2] == before[2]
