@@ -70,6 +70,8 @@ def check(architecture: str, folder: Path) -> None:
         "CMAKE_CXX_FLAGS_DEBUG": "-O0 -fno-sanitize=undefined",
         "MAINSPRING_WERROR": "ON",
         "MAINSPRING_LTO": "OFF",
+        # One as it is installed, the other file by file, so that each is seen to include what it uses.
+        "CMAKE_UNITY_BUILD": "ON" if architecture == "x86_64" else "OFF",
         "Python_EXECUTABLE": sys.executable,
         "Python_INCLUDE_DIR": sysconfig.get_paths()["include"],
         "pybind11_DIR": pybind11.get_cmake_dir(),

@@ -22,12 +22,12 @@ PyObject* wait(PyObject* self, PyObject*) { return watch_of(self)->wait(); }
 
 PyObject* goes_on(PyObject* self, PyObject*) { return PyBool_FromLong(watch_of(self)->goes_on()); }
 
-PyObject* stop(PyObject* self, PyObject*) {
+PyObject* stop_watch(PyObject* self, PyObject*) {
   watch_of(self)->stop();
   return none();
 }
 
-void dealloc(PyObject* self) {
+void dealloc_watch(PyObject* self) {
   delete watch_of(self);
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
@@ -37,13 +37,13 @@ void dealloc(PyObject* self) {
 PyMethodDef watch_methods[] = {
     bare_method("wait", wait, "Waits, without the GIL, until the loop is blocked, or no longer; None when stopped."),
     bare_method("goes_on", goes_on, "Whether the block that wait() returned last goes on."),
-    bare_method("stop", stop, "Ends wait(), from another thread."),
+    bare_method("stop", stop_watch, "Ends wait(), from another thread."),
     {},
 };
 
 PyType_Slot watch_slots[] = {
     {Py_tp_doc, const_cast<char*>("The native half of a watchdog.")},
-    {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(dealloc_watch)},
     {Py_tp_methods, watch_methods},
     {0, nullptr},
 };

@@ -63,7 +63,7 @@ void notice_writer(StreamClasses* classes) {
 
 namespace {
 
-ConnectedCallback* from(PyObject* self) { return reinterpret_cast<ConnectedCallback*>(self); }
+ConnectedCallback* callback_of(PyObject* self) { return reinterpret_cast<ConnectedCallback*>(self); }
 
 }  // namespace
 
@@ -72,8 +72,8 @@ Ref wrap_connected_callback(StreamClasses* classes, PyObject* protocol_dict) {
   if (!callback || callback == Py_None || !classes->writer.intact()) return Ref();
   Ref made = Ref::steal(classes->connected_callback->tp_alloc(classes->connected_callback, 0));
   if (!made) return Ref();
-  from(made.get())->classes = classes;
-  from(made.get())->callback = Py_NewRef(callback);
+  callback_of(made.get())->classes = classes;
+  callback_of(made.get())->callback = Py_NewRef(callback);
   if (PyDict_SetItem(protocol_dict, classes->names()._client_connected_cb, made.get()) < 0) return Ref();
   return made;
 }
@@ -81,15 +81,15 @@ Ref wrap_connected_callback(StreamClasses* classes, PyObject* protocol_dict) {
 void unwrap_connected_callback(StreamClasses* classes, PyObject* protocol_dict, PyObject* wrapped) {
   PyObject* key = classes->names()._client_connected_cb;
   if (PyDict_GetItemWithError(protocol_dict, key) == wrapped) {
-    PyDict_SetItem(protocol_dict, key, from(wrapped)->callback);
+    PyDict_SetItem(protocol_dict, key, callback_of(wrapped)->callback);
   }
   PyErr_Clear();
 }
 
 PyObject* ConnectedCallback::call(PyObject* self, PyObject* args, PyObject* keywords) {
-  StreamClasses* classes = from(self)->classes;
+  StreamClasses* classes = callback_of(self)->classes;
   const Ref alive = Ref::borrow(self);
-  const Ref callback = Ref::borrow(from(self)->callback);
+  const Ref callback = Ref::borrow(callback_of(self)->callback);
   if (PyTuple_GET_SIZE(args) == 2) {
     PyObject* writer = PyTuple_GET_ITEM(args, 1);
     adopt_writer(classes, writer);
@@ -103,12 +103,12 @@ PyObject* ConnectedCallback::call(PyObject* self, PyObject* args, PyObject* keyw
 
 int ConnectedCallback::traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
-  Py_VISIT(from(self)->callback);
+  Py_VISIT(callback_of(self)->callback);
   return 0;
 }
 
 int ConnectedCallback::clear(PyObject* self) {
-  Py_CLEAR(from(self)->callback);
+  Py_CLEAR(callback_of(self)->callback);
   return 0;
 }
 

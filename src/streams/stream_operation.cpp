@@ -9,7 +9,7 @@ namespace mainspring {
 
 namespace {
 
-StreamOperation* from(PyObject* self) { return reinterpret_cast<StreamOperation*>(self); }
+StreamOperation* operation_of(PyObject* self) { return reinterpret_cast<StreamOperation*>(self); }
 
 constexpr const char* kNames[] = {"read", "readline", "readexactly", "readuntil", "__anext__", "drain"};
 
@@ -364,37 +364,37 @@ void StreamOperation::forget_stop_value() {}
 #endif
 
 PySendResult StreamOperation::am_send(PyObject* self, PyObject* value, PyObject** result) {
-  return from(self)->step(value, result);
+  return operation_of(self)->step(value, result);
 }
 
 PyObject* StreamOperation::next(PyObject* self) {
   PyObject* result;
-  const PySendResult outcome = from(self)->step(nullptr, &result);
+  const PySendResult outcome = operation_of(self)->step(nullptr, &result);
   if (outcome == PYGEN_RETURN && result == Py_None) {
     // An iterator that ends without an exception has returned None.
     Py_DECREF(result);
     return nullptr;
   }
-  if (outcome == PYGEN_RETURN && from(self)->stop_with(result)) {
+  if (outcome == PYGEN_RETURN && operation_of(self)->stop_with(result)) {
     Py_DECREF(result);
     return nullptr;
   }
-  return from(self)->finish(outcome, result);
+  return operation_of(self)->finish(outcome, result);
 }
 
 PyObject* StreamOperation::send(PyObject* self, PyObject* value) {
   PyObject* result;
-  const PySendResult outcome = from(self)->step(value, &result);
-  return from(self)->finish(outcome, result);
+  const PySendResult outcome = operation_of(self)->step(value, &result);
+  return operation_of(self)->finish(outcome, result);
 }
 
 PyObject* StreamOperation::await(PyObject* self) {
-  const Phase phase = from(self)->phase;
+  const Phase phase = operation_of(self)->phase;
   return await_coroutine(self, phase == kWaiting || phase == kDelegated);
 }
 
 PyObject* StreamOperation::throw_into(PyObject* self, Arguments args, Py_ssize_t count) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   if (!check_count("throw", count, 1, 3)) return nullptr;
   if (!operation->resumable()) return nullptr;
   const Running guard(operation);
@@ -414,7 +414,7 @@ PyObject* StreamOperation::throw_into(PyObject* self, Arguments args, Py_ssize_t
 }
 
 PyObject* StreamOperation::close(PyObject* self, PyObject*) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   if (!check_resumable(operation->running, false)) return nullptr;
   if (operation->phase == kWaiting) {
     const Running guard(operation);
@@ -430,14 +430,16 @@ PyObject* StreamOperation::close(PyObject* self, PyObject*) {
   return none();
 }
 
-PyObject* StreamOperation::get_name(PyObject* self, void*) { return PyUnicode_FromString(kNames[from(self)->kind]); }
+PyObject* StreamOperation::get_name(PyObject* self, void*) {
+  return PyUnicode_FromString(kNames[operation_of(self)->kind]);
+}
 
 PyObject* StreamOperation::get_qualified_name(PyObject* self, void*) {
-  const Kind kind = from(self)->kind;
+  const Kind kind = operation_of(self)->kind;
   return PyUnicode_FromFormat("%s.%s", kind == kDrain ? "StreamWriter" : "StreamReader", kNames[kind]);
 }
 
-PyObject* StreamOperation::get_running(PyObject* self, void*) { return PyBool_FromLong(from(self)->running); }
+PyObject* StreamOperation::get_running(PyObject* self, void*) { return PyBool_FromLong(operation_of(self)->running); }
 
 PyObject* StreamOperation::repr(PyObject* self) {
   const Ref name = Ref::steal(get_qualified_name(self, nullptr));
@@ -445,7 +447,7 @@ PyObject* StreamOperation::repr(PyObject* self) {
 }
 
 void StreamOperation::finalize(PyObject* self) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   const SavedException saved;
   if (operation->phase == kCreated) {
     operation->phase = kDone;
@@ -458,7 +460,7 @@ void StreamOperation::finalize(PyObject* self) {
 }
 
 int StreamOperation::traverse(PyObject* self, visitproc visit, void* arg) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(operation->owner);
   Py_VISIT(reinterpret_cast<PyObject*>(operation->state));
@@ -467,7 +469,7 @@ int StreamOperation::traverse(PyObject* self, visitproc visit, void* arg) {
 }
 
 int StreamOperation::clear(PyObject* self) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   if (operation->state && operation->state->operation == operation) operation->state->operation = nullptr;
   Py_CLEAR(operation->iterator);
   Py_CLEAR(operation->separator);
@@ -477,7 +479,7 @@ int StreamOperation::clear(PyObject* self) {
 }
 
 void StreamOperation::dealloc(PyObject* self) {
-  StreamOperation* operation = from(self);
+  StreamOperation* operation = operation_of(self);
   if (operation->phase != kDone && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(self);
   clear(self);
