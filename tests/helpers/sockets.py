@@ -39,16 +39,19 @@ def full_listener():
 
 
 def fill_socket(sock):
-    """Send until there is no room any more, neither when the kernel has moved to the peer what it can."""
+    """Send until there is no room any more, neither when the kernel has moved to the peer what it can.
+
+    The peer's kernel may take 200 ms to acknowledge what it has, which makes room.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     refused = 0
-    while refused < 10:
+    while refused < 50:
         try:
             sock.send(b"x" * 65536)
             refused = 0
         except BlockingIOError:
             refused += 1
-            time.sleep(0.002)
+            time.sleep(0.005)
 
 
 def drain_socket(sock):
