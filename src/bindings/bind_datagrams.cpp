@@ -41,8 +41,6 @@ PyMethodDef datagram_transport_methods[] = {
 TransportSlots<DatagramTransport> datagram_transport_slots("A transport of datagrams. Made by the loop.",
                                                            datagram_transport_methods);
 
-PyObject* or_null(PyObject* object) { return object == Py_None ? nullptr : object; }
-
 // _open_datagram_transport(sock, protocol, address, waiter, extra)
 PyObject* open_datagram_transport(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);

@@ -11,8 +11,6 @@ namespace mainspring {
 
 namespace {
 
-Handle* handle_of(PyObject* self) { return reinterpret_cast<Handle*>(self); }
-
 PyObject* get_callback(PyObject* self, void*) { return Py_NewRef(handle_of(self)->visible_callback()); }
 
 PyObject* get_args(PyObject* self, void*) { return handle_of(self)->arguments(); }

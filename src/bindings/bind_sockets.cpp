@@ -53,44 +53,44 @@ PyObject* operation(PyObject* self, Arguments args, Py_ssize_t count, PyObject* 
   return SocketOperation::in_python(loop, kind, args, static_cast<size_t>(count), keywords);
 }
 
-PyObject* get_name(PyObject* self, void*) {
+PyObject* socket_operation_name(PyObject* self, void*) {
   return PyUnicode_FromString(SocketOperation::name_of(reinterpret_cast<SocketOperation*>(self)->call.kind));
 }
 
-PyObject* get_qualname(PyObject* self, void*) {
+PyObject* socket_operation_qualname(PyObject* self, void*) {
   return PyUnicode_FromFormat("Loop.%s", SocketOperation::name_of(reinterpret_cast<SocketOperation*>(self)->call.kind));
 }
 
-PyObject* get_running(PyObject* self, void*) {
+PyObject* socket_operation_running(PyObject* self, void*) {
   return PyBool_FromLong(reinterpret_cast<SocketOperation*>(self)->state == SocketOperation::kRunning);
 }
 
 // Where it was created is only known of those that debug mode makes in Python.
-PyObject* get_origin(PyObject*, void*) { return none(); }
+PyObject* socket_operation_origin(PyObject*, void*) { return none(); }
 
-PyMethodDef operation_methods[] = {
+PyMethodDef socket_operation_methods[] = {
     single_method("send", SocketOperation::send, "Resumes the coroutine with a value."),
     method("throw", SocketOperation::throw_, "Raises an exception in the coroutine."),
     bare_method("close", SocketOperation::close, "Ends the coroutine; it no longer waits."),
     {},
 };
 
-PyGetSetDef operation_attributes[] = {
-    {"__name__", get_name, nullptr, nullptr, nullptr},
-    {"__qualname__", get_qualname, nullptr, nullptr, nullptr},
-    {"cr_running", get_running, nullptr, nullptr, nullptr},
-    {"cr_origin", get_origin, nullptr, nullptr, nullptr},
+PyGetSetDef socket_operation_attributes[] = {
+    {"__name__", socket_operation_name, nullptr, nullptr, nullptr},
+    {"__qualname__", socket_operation_qualname, nullptr, nullptr, nullptr},
+    {"cr_running", socket_operation_running, nullptr, nullptr, nullptr},
+    {"cr_origin", socket_operation_origin, nullptr, nullptr, nullptr},
     {},
 };
 
-PyMemberDef operation_members[] = {
+PyMemberDef socket_operation_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(SocketOperation, weak_references), READONLY, nullptr},
     {},
 };
 
 constexpr const char* kOperationDoc = "A coroutine of sock_recv() or one of its relatives. Made by the loop.";
 
-PyType_Slot operation_slots[] = {
+PyType_Slot socket_operation_slots[] = {
     {Py_tp_doc, const_cast<char*>(kOperationDoc)},
     {Py_tp_dealloc, reinterpret_cast<void*>(SocketOperation::dealloc)},
     {Py_tp_finalize, reinterpret_cast<void*>(SocketOperation::finalize)},
@@ -100,15 +100,15 @@ PyType_Slot operation_slots[] = {
     {Py_tp_iternext, reinterpret_cast<void*>(SocketOperation::next)},
     {Py_am_await, reinterpret_cast<void*>(SocketOperation::await)},
     {Py_am_send, reinterpret_cast<void*>(SocketOperation::step)},
-    {Py_tp_methods, operation_methods},
-    {Py_tp_getset, operation_attributes},
-    {Py_tp_members, operation_members},
+    {Py_tp_methods, socket_operation_methods},
+    {Py_tp_getset, socket_operation_attributes},
+    {Py_tp_members, socket_operation_members},
     {0, nullptr},
 };
 
-PyType_Spec operation_spec = {"mainspring._core.SocketOperation", sizeof(SocketOperation), 0,
-                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                              operation_slots};
+PyType_Spec socket_operation_spec = {"mainspring._core.SocketOperation", sizeof(SocketOperation), 0,
+                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                     socket_operation_slots};
 
 PyObject* keep(py::object object) { return object.release().ptr(); }
 
@@ -141,7 +141,7 @@ PyMethodDef socket_methods_of_loop[] = {
 };
 
 void bind_sockets(py::module_& module, ModuleState& state) {
-  state.socket_operation_type = make_type(module, operation_spec);
+  state.socket_operation_type = make_type(module, socket_operation_spec);
   const py::object type = py::module_::import("socket").attr("socket");
   const py::object native_type = py::module_::import("_socket").attr("socket");
   state.socket_type = reinterpret_cast<PyTypeObject*>(keep(type));

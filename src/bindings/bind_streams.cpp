@@ -127,8 +127,6 @@ PyType_Spec acceptor_spec = {"mainspring._core.Acceptor", sizeof(Acceptor), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                              acceptor_slots};
 
-PyObject* or_null(PyObject* object) { return object == Py_None ? nullptr : object; }
-
 // _open_socket_transport(sock, protocol, waiter, extra, server, context)
 PyObject* open_socket_transport(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);

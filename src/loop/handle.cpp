@@ -8,7 +8,6 @@ namespace mainspring {
 
 namespace {
 
-Handle* handle_of(PyObject* self) { return reinterpret_cast<Handle*>(self); }
 TimerHandle* timer_of(PyObject* self) { return reinterpret_cast<TimerHandle*>(self); }
 
 bool is_timer_handle(PyObject* self, PyObject* other) { return Py_TYPE(self) == Py_TYPE(other); }

@@ -78,6 +78,8 @@ struct Handle {
   void track();
 };
 
+inline Handle* handle_of(PyObject* self) { return reinterpret_cast<Handle*>(self); }
+
 struct TimerHandle : Handle, TimerNode {
   double when;  // seconds of loop.time(), as the program gave it
 

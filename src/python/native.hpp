@@ -48,6 +48,8 @@ inline bool check_count(const char* name, Py_ssize_t count, Py_ssize_t least, Py
 
 inline PyObject* none() { return Py_NewRef(Py_None); }
 
+inline PyObject* or_null(PyObject* object) { return object == Py_None ? nullptr : object; }
+
 // True for what leaves run_forever instead of going to the exception handler.
 inline bool leaves_the_loop() {
   return PyErr_ExceptionMatches(PyExc_SystemExit) || PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
