@@ -65,8 +65,9 @@ THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/t
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
 .PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized \
-        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads check docs \
-        conformance faults life callgrind fuzz races load soak campaign-environment system macos clean
+        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads \
+        test-installed-threads check docs conformance faults life callgrind fuzz races load soak campaign-environment \
+        system macos clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -145,6 +146,9 @@ tsan:
 	$(MAKE) test-threads VENV=$(VENV)-tsan SANITIZER=thread
 
 test-threads: install-sanitized
+	$(MAKE) test-installed-threads
+
+test-installed-threads:
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset $(PRESET)
 	$(TSAN_RUN) $(BIN)/python -m pytest -k '($(OURS)) and not fork' -o timeout=400 $(THREADED) $(PYTEST)
 
