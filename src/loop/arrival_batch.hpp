@@ -3,7 +3,8 @@
 // What is received for a thousand connections has left the processor's cache, and with it what each connection consists
 // of, when their tasks come. So the rest of a turn waits for the next one, in its order, once the arrivals that were
 // served have received kBytes or made kCallbacks ready. The order of calls is that of a kernel that reports fewer at a
-// time. The next turn does not poll, and takes no timers: what it is to serve is what has been found.
+// time. The next turn does not poll: what it is to serve has been found. Once a timer is due, no more of them wait: it
+// comes after all of them, since they may cancel it, and not after the work of all of them.
 //
 // The turns are cut only as long as they consist of arrivals and what these have made ready. With other work in
 // between, the last arrival would wait for more of it with each cut.

@@ -114,7 +114,8 @@ bool Loop::run_once() {
   }
   if (handles_signals_ && PyErr_CheckSignals() < 0) return false;
 
-  if (!timers_.empty() && !arrivals_waited) {
+  // After stop() the turns serve what had been found before it.
+  if (!timers_.empty() && !(arrivals_waited && stopping)) {
     const int64_t kernel_now = monotonic_ns();
     int64_t now = kernel_now;
     if (has_other_clock() && !read_clock_ns(&now)) return false;
@@ -125,6 +126,8 @@ bool Loop::run_once() {
       ++fired;
     }
     if (fired) {
+      // They come after all that had arrived, as on the default loop, but not after what that makes ready.
+      arrivals_may_wait_ = false;
       counters.timers_fired += static_cast<uint64_t>(fired);
       timer_spacing_.fired(fired, kernel_now);
     }

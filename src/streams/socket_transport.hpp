@@ -77,6 +77,7 @@ class SocketTransport : public Transport {
   static constexpr int kMostVectors = 1024;
   // Of an arrival, so that the other connections have their turn: 2 MiB of the loop's buffer.
   static constexpr int kMostPieces = 8;
+  static constexpr int64_t kPiecesTime = 1'000'000;  // ns from the first piece on
 
   static int serve(void* owner, int events);
   static int flush(IoObject* io);
@@ -101,6 +102,8 @@ class SocketTransport : public Transport {
   int after_write(size_t waited);
   int write_without_loop(size_t waited);
   int send_queued();
+  // What the kernel takes of one gathered write, if there is something; the protocol is not told.
+  void send_once();
   int write_ready();
   int all_sent();
   int wake_empty_waiter(PyObject* method, PyObject* value);
@@ -122,11 +125,11 @@ class SocketTransport : public Transport {
   bool is_tcp_;
   bool buffered_;
   bool peer_ended_;  // of the arrival that is being served
-  bool filled_;      // by its last piece, the buffer that it was received into
   bool sink_;        // the protocol is native; see ByteSink
   bool eof_written_;
   bool eof_received_;
   bool keeps_socket_open_;
+  int64_t filled_at_;  // when its last piece filled the loop's buffer, in ns of the monotonic clock; 0: it did not
   StreamLink stream_;
   FlowControl flow_;
   Address own_;

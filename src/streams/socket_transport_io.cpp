@@ -37,15 +37,19 @@ int SocketTransport::serve(void* owner, int events) {
 
 // A message of megabytes is received in pieces of the buffer. To take several at once leaves the peer's sending to the
 // peer: each that is taken alone lets the kernel send the next in the course of it. In between nothing may come that
-// would have had its turn: what the pieces make ready, or the end of the loop's run.
+// would have had its turn: what the pieces make ready, the end of the loop's run, or what others wait for meanwhile. A
+// buffer that the protocol gives is filled once: when it is full, asking for another is for the next arrival.
 int SocketTransport::read_arrival() {
   const size_t ready = loop_->ready_count();
+  int64_t deadline = 0;
   int pieces = 0;
   int status;
   do {
-    filled_ = false;
+    filled_at_ = 0;
     status = read();
-  } while (status == 0 && filled_ && ++pieces < kMostPieces && loop_->ready_count() == ready && !loop_->stopping);
+    if (filled_at_ && !deadline) deadline = filled_at_ + kPiecesTime;
+  } while (status == 0 && filled_at_ && ++pieces < kMostPieces && loop_->ready_count() == ready && !loop_->stopping &&
+           monotonic_ns() < deadline);
   return status;
 }
 
@@ -58,7 +62,7 @@ int SocketTransport::read() {
 
 int SocketTransport::read_into_sink() {
   char* buffer = loop_->read_buffer();
-  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, MSG_DONTWAIT);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
   received(size, Loop::kReadBufferSize);
@@ -68,8 +72,11 @@ int SocketTransport::read_into_sink() {
 
 void SocketTransport::received(ssize_t size, size_t room) {
   loop_->counters.received(static_cast<size_t>(size));
-  filled_ = static_cast<size_t>(size) >= room;
-  if (filled_ || peer_ended_) return;
+  if (static_cast<size_t>(size) >= room) [[unlikely]] {
+    filled_at_ = monotonic_ns();
+    return;
+  }
+  if (peer_ended_) return;
   io_.poller->emptied();
   loop_->received_all();
 }
@@ -86,7 +93,7 @@ int SocketTransport::read_data() {
     if (stream) return read_into_stream(reinterpret_cast<ReaderState*>(stream.get()));
   }
   char* buffer = loop_->read_buffer();
-  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+  const ssize_t size = recv(fd_, buffer, Loop::kReadBufferSize, MSG_DONTWAIT);
   if (size < 0) return reading_failed();
   if (size == 0) return received_eof();
   received(size, Loop::kReadBufferSize);
@@ -106,12 +113,15 @@ int SocketTransport::read_into_stream(ReaderState* stream) {
   ssize_t size;
   size_t direct = 0;
   if (!space.data) [[likely]] {
-    size = recv(fd_, buffer, Loop::kReadBufferSize, 0);
+    size = recv(fd_, buffer, Loop::kReadBufferSize, MSG_DONTWAIT);
   } else {
     // The rest of a large readexactly() goes where it belongs, and what comes after it into the loop's buffer.
     iovec vectors[] = {{space.data, std::min(space.size, Loop::kReadBufferSize)}, {buffer, 0}};
     vectors[1].iov_len = Loop::kReadBufferSize - vectors[0].iov_len;
-    size = readv(fd_, vectors, 2);
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = 2;
+    size = recvmsg(fd_, &message, MSG_DONTWAIT);
     if (size > 0) direct = std::min(static_cast<size_t>(size), vectors[0].iov_len);
   }
   if (size < 0) return reading_failed();
@@ -144,11 +154,12 @@ int SocketTransport::read_into_protocol() {
     // get_buffer() is the program's code: it may have closed the transport.
     if (!open_ || lost()) return 0;
     room = buffer.size();
-    size = recv(fd_, buffer.data(), room, 0);
+    size = recv(fd_, buffer.data(), room, MSG_DONTWAIT);
     if (size < 0) return reading_failed();
   }
   if (size == 0) return received_eof();
   received(size, room);
+  filled_at_ = 0;
   const Ref count = Ref::steal(PyLong_FromSsize_t(size));
   if (!count) return fatal_error("Fatal error: protocol.buffer_updated() call failed.");
   const Ref result = Ref::steal(PyObject_CallMethodOneArg(protocol.get(), names().buffer_updated, count.get()));
@@ -269,6 +280,18 @@ int SocketTransport::send_queued() {
     return 0;
   if (!update_interest()) return fatal_error("Fatal write error on socket transport");
   return flow_.maybe_pause(this, queue_.size());
+}
+
+void SocketTransport::send_once() {
+  if (queue_.empty()) return;
+  iovec vectors[kMostVectors];
+  msghdr message{};
+  message.msg_iov = vectors;
+  message.msg_iovlen = static_cast<size_t>(queue_.gather(vectors, kMostVectors));
+  const ssize_t sent = sendmsg(fd_, &message, system::kNoSignal);
+  if (sent <= 0) return;
+  loop_->sent(static_cast<size_t>(sent));
+  queue_.consume(static_cast<size_t>(sent));
 }
 
 int SocketTransport::write_ready() {

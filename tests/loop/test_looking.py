@@ -316,6 +316,37 @@ def test_due_timers_come_after_all_that_had_arrived(loop, connections, callbacks
     close(loop, *transports)
 
 
+@pytest.mark.parametrize("due", ["before", "meanwhile"])
+def test_due_timers_do_not_wait_for_what_all_arrivals_make_ready(loop, due):
+    trace = []
+    pairs = [socket.socketpair() for _ in range(20)]
+
+    def received():
+        for _ in range(100):
+            loop.call_soon(int)
+        if due == "meanwhile" and trace == ["received"]:
+            time.sleep(0.1)
+        loop.call_soon(trace.append, "ran")
+
+    protocols = [Tracing(trace, "received", received) for _ in pairs]
+    transports = loop.run_until_complete(attach(loop, protocols, [near for near, _ in pairs]))
+    for _, far in pairs:
+        far.send(b"x")
+    loop.call_later(0.01 if due == "before" else 0.05, trace.append, "timer")
+    if due == "before":
+        time.sleep(0.05)
+    loop.run_until_complete(asyncio.sleep(0.2))
+    assert trace.count("received") == trace.count("ran") == 20
+    if due == "before":
+        assert trace.index("timer") == 20
+        assert "ran" not in trace[:20]
+    else:
+        assert trace[: trace.index("timer")].count("received") == 20
+    for _, far in pairs:
+        far.close()
+    close(loop, *transports)
+
+
 def test_readers_of_the_programs_own_are_called_before_anything_can_take_their_data(loop, wake_up):
     trace = []
     sender, receiver = wake_up

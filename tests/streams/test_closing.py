@@ -5,7 +5,7 @@ import logging
 import socket
 
 import pytest
-from helpers import Recorder, compare, connected, eventually, outcome, turns
+from helpers import Recorder, collect_errors, compare, connected, eventually, outcome, turns
 
 MIB = 1 << 20
 
@@ -204,6 +204,54 @@ def test_closing_in_data_received_with_an_answer(loop):
             assert await protocol.lost is None
 
     loop.run_until_complete(main())
+
+
+class Failing(asyncio.Protocol):
+    """Answers, and then fails at the chosen place."""
+
+    def __init__(self, place, error):
+        self.place, self.error = place, error
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def fail(self, place):
+        if place != self.place:
+            return
+        self.transport.write(b"answer")
+        if self.error is None:
+            self.transport.write(memoryview(b"with gaps")[::2])
+        else:
+            raise self.error
+
+    def data_received(self, data):
+        self.fail("data_received")
+
+    def eof_received(self):
+        self.fail("eof_received")
+
+
+@pytest.mark.parametrize("place", ["data_received", "eof_received"])
+@pytest.mark.parametrize("error", [OSError("mine"), ValueError("mine"), None], ids=["silent", "reported", "of write"])
+def test_what_was_written_before_an_error_of_the_protocol_arrives(loop, place, error):
+    errors = collect_errors(loop)
+
+    async def main():
+        ours, peer = socket.socketpair()
+        peer.setblocking(False)
+        with peer:
+            await loop.create_connection(lambda: Failing(place, error), sock=ours)
+            peer.send(b"request")
+            peer.shutdown(socket.SHUT_WR)
+            received = b""
+            while data := await asyncio.wait_for(loop.sock_recv(peer, 100), 10):
+                received += data
+            assert received == b"answer"
+
+    loop.run_until_complete(main())
+    assert [type(context["exception"]) for context in errors] == [type(error) if error else BufferError] * (
+        not isinstance(error, OSError)
+    )
 
 
 def test_the_transport_forgets_its_protocol_and_its_loop_lets_go(loop):
