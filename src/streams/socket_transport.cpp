@@ -112,7 +112,8 @@ int SocketTransport::force_close_with(PyObject* exception) {
 
 int SocketTransport::fatal_error(const char* message) {
   // The default loop sends in write(), so what was written before an error is not lost by it.
-  if (io_.flush_pending && open_ && !loop_->closed) send_once();
+  size_t offered;
+  if (io_.flush_pending && open_ && !loop_->closed && !queue_.empty()) send_gathered(&offered);
   const Ref exception = take_fatal_error(message, true);
   if (exception && empty_waiter_ && wake_empty_waiter(names().set_exception, exception.get()) < 0) return -1;
   if (!exception) return -1;

@@ -102,8 +102,8 @@ class SocketTransport : public Transport {
   int after_write(size_t waited);
   int write_without_loop(size_t waited);
   int send_queued();
-  // What the kernel takes of one gathered write, if there is something; the protocol is not told.
-  void send_once();
+  // One system call for what is queued, of which the kernel may take a part; the protocol is not told.
+  ssize_t send_gathered(size_t* offered);
   int write_ready();
   int all_sent();
   int wake_empty_waiter(PyObject* method, PyObject* value);

@@ -245,21 +245,30 @@ int SocketTransport::flush(IoObject* io) {
   return self->send_queued();
 }
 
+ssize_t SocketTransport::send_gathered(size_t* offered) {
+  iovec vectors[kMostVectors];
+  const int count = queue_.gather(vectors, kMostVectors);
+  *offered = 0;
+  for (int i = 0; i < count; ++i) *offered += vectors[i].iov_len;
+  ssize_t sent;
+  if (count == 1) {
+    sent = send(fd_, vectors[0].iov_base, vectors[0].iov_len, system::kNoSignal);
+  } else {
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = static_cast<size_t>(count);
+    sent = sendmsg(fd_, &message, system::kNoSignal);
+  }
+  if (sent < 0) return sent;
+  loop_->sent(static_cast<size_t>(sent));
+  queue_.consume(static_cast<size_t>(sent));
+  return sent;
+}
+
 int SocketTransport::send_queued() {
   while (!queue_.empty()) {
-    iovec vectors[kMostVectors];
-    const int count = queue_.gather(vectors, kMostVectors);
-    size_t offered = 0;
-    for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
-    ssize_t sent;
-    if (count == 1) {
-      sent = send(fd_, vectors[0].iov_base, vectors[0].iov_len, system::kNoSignal);
-    } else {
-      msghdr message{};
-      message.msg_iov = vectors;
-      message.msg_iovlen = static_cast<size_t>(count);
-      sent = sendmsg(fd_, &message, system::kNoSignal);
-    }
+    size_t offered;
+    const ssize_t sent = send_gathered(&offered);
     if (sent < 0) {
       if (would_block()) break;
       PyErr_SetFromErrno(PyExc_OSError);
@@ -271,8 +280,6 @@ int SocketTransport::send_queued() {
       }
       return fatal_error("Fatal write error on socket transport");
     }
-    loop_->sent(static_cast<size_t>(sent));
-    queue_.consume(static_cast<size_t>(sent));
     if (static_cast<size_t>(sent) < offered) break;
   }
   if (queue_.empty()) return all_sent();
@@ -280,18 +287,6 @@ int SocketTransport::send_queued() {
     return 0;
   if (!update_interest()) return fatal_error("Fatal write error on socket transport");
   return flow_.maybe_pause(this, queue_.size());
-}
-
-void SocketTransport::send_once() {
-  if (queue_.empty()) return;
-  iovec vectors[kMostVectors];
-  msghdr message{};
-  message.msg_iov = vectors;
-  message.msg_iovlen = static_cast<size_t>(queue_.gather(vectors, kMostVectors));
-  const ssize_t sent = sendmsg(fd_, &message, system::kNoSignal);
-  if (sent <= 0) return;
-  loop_->sent(static_cast<size_t>(sent));
-  queue_.consume(static_cast<size_t>(sent));
 }
 
 int SocketTransport::write_ready() {
