@@ -193,8 +193,9 @@ PyObject* add_callback(PyObject* self, PyObject* handle) {
 
 // The number of an int or of anything with fileno(), as selectors accepts them; LONG_MAX for what is larger. False with
 // an exception set.
-bool number_of(PyObject* file, long* number) {
-  const Ref object = PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethod(file, "fileno", nullptr));
+bool number_of(Loop* loop, PyObject* file, long* number) {
+  const Ref object =
+      PyLong_Check(file) ? Ref::borrow(file) : Ref::steal(PyObject_CallMethodNoArgs(file, loop->names().fileno));
   if (object) {
     int overflow = 0;
     *number = PyLong_AsLongAndOverflow(object.get(), &overflow);
@@ -220,9 +221,9 @@ bool check_number(long number) {
   return false;
 }
 
-int descriptor_of(PyObject* file) {
+int descriptor_of(Loop* loop, PyObject* file) {
   long number;
-  return number_of(file, &number) && check_number(number) ? static_cast<int>(number) : -1;
+  return number_of(loop, file, &number) && check_number(number) ? static_cast<int>(number) : -1;
 }
 
 // `checked`: the public method, which refuses the descriptors of transports and returns nothing.
@@ -233,7 +234,7 @@ PyObject* add_descriptor(PyObject* self, Arguments args, Py_ssize_t count, PyObj
   if (!loop || !parse(kAdd[direction], nullptr, args, count, keywords, &given)) return nullptr;
   PyObject* file = given.values[0];
   long number;
-  if (!number_of(file, &number) || (checked && !loop->check_no_transport(number, file))) return nullptr;
+  if (!number_of(loop, file, &number) || (checked && !loop->check_no_transport(number, file))) return nullptr;
   if (!loop->check_open() || !check_number(number)) return nullptr;
   const int fd = static_cast<int>(number);
   Ref handle = Ref::steal(
@@ -255,7 +256,7 @@ PyObject* watch_exit(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);
   if (!loop || !check_count("_watch_exit", count, 2, PY_SSIZE_T_MAX) || !loop->check_open()) return nullptr;
   long number;
-  if (!number_of(args[0], &number) || !check_number(number)) return nullptr;
+  if (!number_of(loop, args[0], &number) || !check_number(number)) return nullptr;
   Ref handle = Ref::steal(reinterpret_cast<PyObject*>(loop->make_handle(args[1], args + 2, count - 2, nullptr)));
   if (!handle) return nullptr;
   return guarded([&]() -> PyObject* {
@@ -269,7 +270,7 @@ PyObject* remove_descriptor(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   long number;
-  if (!number_of(file, &number)) return nullptr;
+  if (!number_of(loop, file, &number)) return nullptr;
   if (checked && !loop->check_no_transport(number, file)) return nullptr;
   // No descriptor has a larger number, so nothing is watched.
   if (loop->closed || number > INT_MAX) Py_RETURN_FALSE;
@@ -283,14 +284,14 @@ PyObject* ensure_fd_no_transport(PyObject* self, PyObject* file) {
   Loop* loop = Loop::from(self);
   if (!loop) return nullptr;
   long number;
-  return number_of(file, &number) && loop->check_no_transport(number, file) ? none() : nullptr;
+  return number_of(loop, file, &number) && loop->check_no_transport(number, file) ? none() : nullptr;
 }
 
 // _set_transport(fd, transport): whose the descriptor is, None for nobody's: sendfile() uses a transport's descriptor.
 PyObject* set_transport(PyObject* self, Arguments args, Py_ssize_t count) {
   Loop* loop = Loop::from(self);
   if (!loop || !check_count("_set_transport", count, 2, 2)) return nullptr;
-  const int fd = descriptor_of(args[0]);
+  const int fd = descriptor_of(loop, args[0]);
   if (fd < 0) return nullptr;
   loop->set_transport(fd, args[1] == Py_None ? nullptr : args[1]);
   return none();

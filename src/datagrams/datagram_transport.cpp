@@ -169,7 +169,7 @@ PyObject* DatagramTransport::resume_reading(PyObject* self, PyObject*) {
   transport->paused_ = false;
   transport->loop_->expect_events();
   if (transport->held_ && PyList_GET_SIZE(transport->held_) > 0) {
-    const Ref callback = Ref::steal(PyObject_GetAttrString(self, "_deliver_held"));
+    const Ref callback = Ref::steal(PyObject_GetAttr(self, transport->names()._deliver_held));
     const Ref handle = callback ? Ref::steal(reinterpret_cast<PyObject*>(
                                       transport->loop_->call_soon(callback.get(), nullptr, 0, transport->context_)))
                                 : Ref();

@@ -146,7 +146,7 @@ PyObject* Loop::open_transports() const {
 bool Loop::check_no_transport(long number, PyObject* file) {
   PyObject* transport = number >= 0 && number <= INT_MAX ? transport_of(static_cast<int>(number)) : nullptr;
   if (!transport) return true;
-  const Ref closing = Ref::steal(PyObject_CallMethod(transport, "is_closing", nullptr));
+  const Ref closing = Ref::steal(PyObject_CallMethodNoArgs(transport, names().is_closing));
   if (!closing) return false;
   if (closing.get() == Py_True) return true;
   PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", file, transport);

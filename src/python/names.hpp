@@ -1,4 +1,6 @@
-// The strings by which native code looks up attributes, interned once per interpreter.
+// The strings by which native code looks up attributes, interned once per interpreter. What it looks up by a string
+// made for the purpose would stay in the interpreter's cache of attributes, once for each address that the string has
+// had.
 #pragma once
 
 #include "python/ref.hpp"
@@ -21,7 +23,9 @@ namespace mainspring {
   X(_work_queue) X(_threads) X(_max_workers) X(_shutdown) \
   X(call_soon) X(_ssl_protocol) X(_python_write) X(_python_writelines) \
   X(_do_handshake) X(_do_flush) X(_do_shutdown) X(_do_write) X(_do_read) X(_call_eof_received) X(_start_shutdown) \
-  X(_control_app_writing) X(_control_ssl_reading) X(_closed) X(_app_state) X(_on_handshake_complete) X(_accept_tls) X(_wakeup_waiter)
+  X(_control_app_writing) X(_control_ssl_reading) X(_closed) X(_app_state) X(_on_handshake_complete) X(_accept_tls) X(_wakeup_waiter) \
+  X(_python_on_handshake_complete) X(_sslobj) X(_incoming) X(_outgoing) X(_msg_callback) X(keylog_filename) \
+  X(_make_socket) X(_deliver_held) X(fileno) X(__class__)
 // clang-format on
 
 struct Names {

@@ -37,7 +37,7 @@ PyObject* NativeWriter::drain(PyObject* self, Arguments args, Py_ssize_t count, 
 void adopt_writer(StreamClasses* classes, PyObject* writer) {
   if (Py_TYPE(writer) != classes->writer.type() || !classes->writer.intact()) return;
   const SavedException saved;
-  if (PyObject_SetAttrString(writer, "__class__", reinterpret_cast<PyObject*>(classes->native_writer)) < 0) {
+  if (PyObject_SetAttr(writer, classes->names().__class__, reinterpret_cast<PyObject*>(classes->native_writer)) < 0) {
     PyErr_Clear();
   }
 }

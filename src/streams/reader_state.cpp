@@ -63,7 +63,7 @@ ReaderState* ReaderState::adopt(StreamClasses* classes, PyObject* reader) {
   if (eof < 0 || paused < 0) return nullptr;
   self->eof = eof;
   self->paused = paused;
-  if (PyObject_SetAttrString(reader, "__class__", reinterpret_cast<PyObject*>(classes->native_reader)) < 0) {
+  if (PyObject_SetAttr(reader, classes->names().__class__, reinterpret_cast<PyObject*>(classes->native_reader)) < 0) {
     // A Python with another layout: the reader works as it is.
     PyErr_Clear();
     return nullptr;

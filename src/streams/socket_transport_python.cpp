@@ -31,7 +31,7 @@ PyObject* SocketTransport::make_empty_waiter(PyObject* self, PyObject*) {
     return nullptr;
   }
   if (flush(&transport->io_) < 0) return nullptr;
-  transport->empty_waiter_ = PyObject_CallMethod(transport->loop_object_, "create_future", nullptr);
+  transport->empty_waiter_ = PyObject_CallMethodNoArgs(transport->loop_object_, transport->names().create_future);
   if (!transport->empty_waiter_) return nullptr;
   if (transport->queue_.empty() && transport->wake_empty_waiter(transport->names().set_result, Py_None) < 0) {
     return nullptr;
@@ -181,7 +181,8 @@ PyObject* SocketTransport::set_protocol(PyObject* self, PyObject* protocol) {
 
 PyObject* SocketTransport::python_socket() {
   if (!socket_) {
-    socket_ = PyObject_CallMethod(loop_->self(), "_make_socket", "iii", own_.family(), number_, fd_);
+    const Ref make = Ref::steal(PyObject_GetAttr(loop_->self(), names()._make_socket));
+    socket_ = make ? PyObject_CallFunction(make.get(), "iii", own_.family(), number_, fd_) : nullptr;
     if (!socket_) return nullptr;
   }
   return socket_;

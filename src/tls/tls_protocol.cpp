@@ -35,12 +35,12 @@ PyObject*& field(PyObject* self, size_t offset) {
 }
 
 // The attribute, when it is there.
-Ref attribute(PyObject* object, const char* name) { return Ref::steal(PyObject_GetAttrString(object, name)); }
+Ref attribute(PyObject* object, PyObject* name) { return Ref::steal(PyObject_GetAttr(object, name)); }
 
 // Python's callbacks for messages and for keys keep their exceptions for the call of `_ssl` that they happened in.
-bool has_callbacks(PyObject* context) {
-  const Ref messages = attribute(context, "_msg_callback");
-  const Ref keys = attribute(context, "keylog_filename");
+bool has_callbacks(const Names& names, PyObject* context) {
+  const Ref messages = attribute(context, names._msg_callback);
+  const Ref keys = attribute(context, names.keylog_filename);
   return messages.get() != Py_None || keys.get() != Py_None;
 }
 
@@ -57,13 +57,14 @@ int TlsProtocol::drive(Loop* loop, PyObject* object) {
   TlsProtocol* self = from(object);
   if (!tls->usable || self->tls_ || !self->sslobj) return 0;
   if (reinterpret_cast<PyObject*>(Py_TYPE(self->sslobj)) != tls->object_type.get()) return 0;
-  Ref raw = attribute(self->sslobj, "_sslobj");
-  const Ref incoming = attribute(object, "_incoming");
-  const Ref outgoing = attribute(object, "_outgoing");
-  const Ref context = raw ? attribute(raw.get(), "context") : Ref();
+  const Names& names = loop->names();
+  Ref raw = attribute(self->sslobj, names._sslobj);
+  const Ref incoming = attribute(object, names._incoming);
+  const Ref outgoing = attribute(object, names._outgoing);
+  const Ref context = raw ? attribute(raw.get(), names.context) : Ref();
   const bool fits = context && incoming && outgoing &&
                     reinterpret_cast<PyObject*>(Py_TYPE(raw.get())) == tls->raw_type.get() &&
-                    !has_callbacks(context.get()) &&
+                    !has_callbacks(names, context.get()) &&
                     tls->find_pointers(raw.get(), context.get(), incoming.get(), outgoing.get(), &self->pointers_);
   if (PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;

@@ -81,7 +81,9 @@ PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception
       if (!protocol->loop_->state().stream_feed.prepare(protocol->loop_, program.get(), &wrapped)) return nullptr;
     }
   }
-  Ref result = Ref::steal(PyObject_CallMethod(self, "_python_on_handshake_complete", "O", exception));
+  Ref result = Ref::steal(
+      protocol->loop_ ? PyObject_CallMethodOneArg(self, protocol->names()._python_on_handshake_complete, exception)
+                      : PyObject_CallMethod(self, "_python_on_handshake_complete", "O", exception));
   if (wrapped) {
     protocol->loop_->state().stream_feed.finish(protocol->loop_, program.get(), std::move(wrapped));
   }
