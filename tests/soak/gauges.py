@@ -32,10 +32,15 @@ def _memory():
     return int(found["Rss"]), int(found["Anonymous"])
 
 
+# In which the interpreter keeps the last names that attributes were looked up by, whose places in it are up to chance.
+_clear_type_cache = sys._clear_internal_caches if sys.version_info >= (3, 13) else sys._clear_type_cache
+
+
 def measure():
     """All gauges by name, taken when nothing is under way."""
     for _ in range(3):
         gc.collect()
+    _clear_type_cache()
     rss, anonymous = _memory()
     found = {
         "rss_kib": rss,
