@@ -23,6 +23,12 @@ def pytest_configure(config):
         os.environ.pop("LSAN_OPTIONS", None)
 
 
+def pytest_collection_finish():
+    """What has been imported and collected stays, and is most of what each gc.collect() of a test would look at."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(params=list(LOOPS))
 def loop_name(request):
     """The loop under test: every test that uses it, or a fixture below, runs once on each loop."""
