@@ -64,10 +64,10 @@ OURS = mainspring or not ([default or -default)
 THREADED = tests/executor tests/names tests/loop/test_threadsafe.py tests/loop/test_loops_in_threads.py \
            tests/loop/test_signals.py tests/life/test_threads.py tests/processes tests/sanitizers tests/diagnostics
 
-.PHONY: help bench install test test-installed wheel asan install-sanitized test-sanitized test-installed-sanitized \
-        portable install-portable test-portable test-installed-portable leaks test-leaks tsan test-threads \
-        test-installed-threads check docs conformance faults life callgrind fuzz races load soak campaign-environment \
-        system macos clean
+.PHONY: help bench install test test-installed test-installed-python wheel asan install-sanitized test-sanitized \
+        test-installed-sanitized portable install-portable test-portable test-installed-portable leaks test-leaks \
+        tsan test-threads test-installed-threads check docs conformance faults life callgrind fuzz races load soak \
+        campaign-environment system macos clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -94,6 +94,9 @@ test: install
 test-installed:
 	$(CMAKE) --preset dev && $(CMAKE) --build --preset dev
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset dev
+	$(MAKE) test-installed-python
+
+test-installed-python:
 	$(BIN)/python -m pytest $(PYTEST)
 
 # An environment of its own, because the module is built in another way.
