@@ -285,8 +285,8 @@ def test_nothing_is_left_of_a_process(loop):
         return [weakref.ref(thing) for thing in (process, transport, transport.get_pipe_transport(1))]
 
     references = loop.run_until_complete(main())
-    # On a system without descriptors of processes, and on the default loop of 3.11, a thread has waited for this one; it
-    # may not have returned from its last call.
+    # Without descriptors of processes, and on the default loop of 3.11, a thread has waited for this one; it may not
+    # have returned from its last call.
     for thread in set(threading.enumerate()) - threads:
         thread.join()
     gc.collect()
