@@ -418,7 +418,7 @@ def test_sizes_of_receives(loop, size, sent):
                 await asyncio.sleep(0)
                 if size == 0:
                     assert await loop.sock_recv(other, 0) == b""
-                received = b""
+                received = bytearray()
                 while len(received) < sent:
                     part = await loop.sock_recv(other, size or 65536)
                     assert type(part) is bytes
