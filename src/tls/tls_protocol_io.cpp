@@ -69,10 +69,11 @@ bool TlsProtocol::take(PyObject* self, const char* data, size_t size) {
 
 PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception) {
   TlsProtocol* protocol = from(self);
+  if (!protocol->ready()) return PyObject_CallMethod(self, "_python_on_handshake_complete", "O", exception);
   const Ref alive = Ref::borrow(self);
   Ref program;
   Ref wrapped;
-  if (exception == Py_None && protocol->ready() && protocol->app_protocol) {
+  if (exception == Py_None && protocol->app_protocol) {
     const Ref state = Ref::steal(PyObject_GetAttr(self, protocol->names()._app_state));
     if (!state) return nullptr;
     // start_tls() calls no connection_made().
@@ -81,9 +82,7 @@ PyObject* TlsProtocol::on_handshake_complete(PyObject* self, PyObject* exception
       if (!protocol->loop_->state().stream_feed.prepare(protocol->loop_, program.get(), &wrapped)) return nullptr;
     }
   }
-  Ref result = Ref::steal(
-      protocol->loop_ ? PyObject_CallMethodOneArg(self, protocol->names()._python_on_handshake_complete, exception)
-                      : PyObject_CallMethod(self, "_python_on_handshake_complete", "O", exception));
+  Ref result = Ref::steal(PyObject_CallMethodOneArg(self, protocol->names()._python_on_handshake_complete, exception));
   if (wrapped) {
     protocol->loop_->state().stream_feed.finish(protocol->loop_, program.get(), std::move(wrapped));
   }
