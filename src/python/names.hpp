@@ -25,7 +25,7 @@ namespace mainspring {
   X(_do_handshake) X(_do_flush) X(_do_shutdown) X(_do_write) X(_do_read) X(_call_eof_received) X(_start_shutdown) \
   X(_control_app_writing) X(_control_ssl_reading) X(_closed) X(_app_state) X(_on_handshake_complete) X(_accept_tls) X(_wakeup_waiter) \
   X(_python_on_handshake_complete) X(_sslobj) X(_incoming) X(_outgoing) X(_msg_callback) X(keylog_filename) \
-  X(_make_socket) X(_deliver_held) X(fileno) X(__class__)
+  X(_make_socket) X(_deliver_held) X(fileno) X(__class__) X(__anext__)
 // clang-format on
 
 struct Names {

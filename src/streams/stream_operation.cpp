@@ -11,8 +11,6 @@ namespace {
 
 StreamOperation* operation_of(PyObject* self) { return reinterpret_cast<StreamOperation*>(self); }
 
-constexpr const char* kNames[] = {"read", "readline", "readexactly", "readuntil", "__anext__", "drain"};
-
 constexpr size_t kNotFound = static_cast<size_t>(-1);
 
 size_t find(const char* data, size_t size, size_t offset, const char* separator, size_t length) {
@@ -261,9 +259,16 @@ PySendResult StreamOperation::drain(PyObject** result) {
 
 // --- what is left to asyncio -----------------------------------------------------------------------------------------
 
+PyObject* StreamOperation::method() const {
+  const Names& names = classes->names();
+  PyObject* const methods[] = {names.read,      names.readline,  names.readexactly,
+                               names.readuntil, names.__anext__, names.drain};
+  return methods[kind];
+}
+
 PyObject* StreamOperation::make_coroutine() {
   ClassGuard& guard = kind == kDrain ? classes->writer : classes->reader;
-  const Ref function = Ref::steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(guard.type()), kNames[kind]));
+  const Ref function = Ref::steal(PyObject_GetAttr(reinterpret_cast<PyObject*>(guard.type()), method()));
   if (!function) return nullptr;
   Ref argument;
   if (kind == kRead || kind == kReadExactly) {
@@ -430,13 +435,12 @@ PyObject* StreamOperation::close(PyObject* self, PyObject*) {
   return none();
 }
 
-PyObject* StreamOperation::get_name(PyObject* self, void*) {
-  return PyUnicode_FromString(kNames[operation_of(self)->kind]);
-}
+PyObject* StreamOperation::get_name(PyObject* self, void*) { return Py_NewRef(operation_of(self)->method()); }
 
 PyObject* StreamOperation::get_qualified_name(PyObject* self, void*) {
-  const Kind kind = operation_of(self)->kind;
-  return PyUnicode_FromFormat("%s.%s", kind == kDrain ? "StreamWriter" : "StreamReader", kNames[kind]);
+  const StreamOperation* operation = operation_of(self);
+  return PyUnicode_FromFormat("%s.%U", operation->kind == kDrain ? "StreamWriter" : "StreamReader",
+                              operation->method());
 }
 
 PyObject* StreamOperation::get_running(PyObject* self, void*) { return PyBool_FromLong(operation_of(self)->running); }

@@ -66,6 +66,8 @@ struct StreamOperation {
   PySendResult take_rest(PyObject** result);
   PySendResult delegate(PyObject** result);
   PySendResult forward(PyObject* value, PyObject** result);
+  // The name of asyncio's own method; borrowed.
+  PyObject* method() const;
   PyObject* make_coroutine();
   bool drained();
   void stop_waiting();
